@@ -1,0 +1,131 @@
+import 'reflect-metadata';
+import {
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Module,
+  Res,
+  type DynamicModule,
+  type LoggerService,
+  type Type,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply } from 'fastify';
+import type { Registry } from 'prom-client';
+import { listenError } from './errors.js';
+import { Health } from './health.js';
+import type { Lifecycle } from './lifecycle.js';
+import type { Logger } from './log.js';
+
+const HEALTH = Symbol('health');
+const REGISTRY = Symbol('registry');
+
+@Controller('health')
+class HealthController {
+  constructor(@Inject(HEALTH) private readonly health: Health) {}
+
+  /** Answers as long as the process turns its event loop. */
+  @Get('live')
+  @HttpCode(200)
+  live(): { status: 'ok' } {
+    return { status: 'ok' };
+  }
+
+  /** 200 when every required part is well, 503 with the reasons otherwise. */
+  @Get('ready')
+  ready(@Res() reply: FastifyReply): void {
+    const report = this.health.report();
+    void reply.status(report.status === 'unavailable' ? 503 : 200).send(report);
+  }
+}
+
+@Controller('metrics')
+class MetricsController {
+  constructor(@Inject(REGISTRY) private readonly registry: Registry) {}
+
+  @Get()
+  async metrics(@Res() reply: FastifyReply): Promise<void> {
+    void reply.header('content-type', this.registry.contentType).send(await this.registry.metrics());
+  }
+}
+
+@Module({})
+class OperationsModule {
+  static of(health: Health, registry: Registry): DynamicModule {
+    return {
+      module: OperationsModule,
+      controllers: [HealthController, MetricsController],
+      providers: [
+        { provide: HEALTH, useValue: health },
+        { provide: REGISTRY, useValue: registry },
+      ],
+    };
+  }
+}
+
+/** Nest's own lines, through the process's logger; its start-up chatter at debug. */
+function nestLogger(log: Logger): LoggerService {
+  return {
+    log: (message: unknown, context?: unknown) => log.debug({ context }, String(message)),
+    debug: (message: unknown, context?: unknown) => log.debug({ context }, String(message)),
+    verbose: (message: unknown, context?: unknown) => log.trace({ context }, String(message)),
+    warn: (message: unknown, context?: unknown) => log.warn({ context }, String(message)),
+    error: (message: unknown, stack?: unknown) => log.error({ stack }, String(message)),
+    fatal: (message: unknown, stack?: unknown) => log.fatal({ stack }, String(message)),
+  };
+}
+
+export interface WebOptions {
+  /** A Nest module, static or dynamic, with the application's controllers and providers. */
+  module: Type<unknown> | DynamicModule;
+  health: Health;
+  registry: Registry;
+  log: Logger;
+  lifecycle: Lifecycle;
+  /** Body limit in bytes; a larger one is answered 413. */
+  bodyLimit?: number;
+  /** Called before `listen`, for content-type parsers, hooks, filters and documentation pages. */
+  configure?: (app: NestFastifyApplication) => void | Promise<void>;
+}
+
+/** A Nest application on Fastify with `/health/live`, `/health/ready` and `/metrics`; `listen` starts it. */
+export async function createWeb(options: WebOptions): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: options.bodyLimit ?? 1024 * 1024,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+  });
+  @Module({ imports: [options.module as Type<unknown>, OperationsModule.of(options.health, options.registry)] })
+  class RootModule {}
+  const app = await NestFactory.create<NestFastifyApplication>(RootModule, adapter, {
+    logger: nestLogger(options.log),
+    abortOnError: false,
+    bodyParser: true,
+  });
+  options.lifecycle.onStop('web server', () => app.close());
+  await options.configure?.(app);
+  return app;
+}
+
+/**
+ * Starts to listen.
+ * @param variable the environment variable that sets the port, for the sentence when it is taken
+ * @returns the address, such as `http://127.0.0.1:8080`
+ */
+export async function listen(
+  app: NestFastifyApplication,
+  host: string,
+  port: number,
+  variable: string,
+): Promise<string> {
+  try {
+    await app.listen(port, host);
+  } catch (error) {
+    throw listenError(error, host, port, variable);
+  }
+  const address = app.getHttpServer().address();
+  const actual = typeof address === 'object' && address !== null ? address.port : port;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
+}
