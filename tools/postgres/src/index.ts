@@ -1,1 +1,1 @@
-export {};
+export { PostgresServer, type PostgresOptions } from './server.js';

@@ -1,1 +1,2 @@
-export {};
+export { createTestDatabase, type TestDatabase } from './database.js';
+export { until } from './wait.js';
