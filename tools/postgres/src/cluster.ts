@@ -58,6 +58,7 @@ export async function prepareCluster(
   } catch (error) {
     throw new Error(
       `PostgreSQL could not make its data folder ${folder}: ${(error as { stderr?: string }).stderr?.trim() || String(error)}`,
+      { cause: error },
     );
   } finally {
     await rm(handover, { force: true });

@@ -29,6 +29,7 @@ export function userForPostgres(): SystemUser | undefined {
     if (made) return made;
     throw new Error(
       `PostgreSQL does not run as root, and the user "${NAME}" for it could not be made (${String((error as Error).message).split('\n')[0]}). Make it by hand, or set DATABASE_URL to a PostgreSQL of your own.`,
+      { cause: error },
     );
   }
   return lookUp();

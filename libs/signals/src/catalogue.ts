@@ -1,0 +1,308 @@
+import { gpuGauge, quotient, rate, type Series } from './build.js';
+import { REQUEST_METRICS as M } from './metrics.js';
+import type { RequestMeasure, Signal } from './types.js';
+
+const all: Series = { metric: M.requests.name };
+const outcome = (value: string): Series => ({ metric: M.requests.name, where: [`outcome="${value}"`] });
+const flaw = (value: string): Series => ({ metric: M.flaws.name, where: [`flaw="${value}"`] });
+const tokens = (value: string): Series => ({ metric: M.tokens.name, where: [`gen_ai_token_type="${value}"`] });
+const sum = (metric: { name: string }): Series => ({ metric: `${metric.name}_sum` });
+const count = (metric: { name: string }): Series => ({ metric: `${metric.name}_count` });
+const requests: [RequestMeasure, Series] = ['requests', all];
+const answers: [RequestMeasure, Series] = ['answers', { metric: M.answers.name }];
+
+const INFRASTRUCTURE: Signal[] = [
+  gpuGauge(
+    {
+      id: 'gpu.memory.ratio',
+      title: 'GPU memory in use',
+      titleZh: '显存使用率',
+      unit: '1',
+      description: 'Used over total GPU memory. Memory that the driver reserves does not count as used.',
+    },
+    'memory_ratio',
+    'hw_gpu_memory_utilization_ratio',
+  ),
+  gpuGauge(
+    {
+      id: 'gpu.memory.used',
+      title: 'GPU memory used',
+      titleZh: '显存用量',
+      unit: 'By',
+      description: 'GPU memory that processes hold.',
+    },
+    'memory_used',
+    'hw_gpu_memory_usage_bytes',
+  ),
+  gpuGauge(
+    {
+      id: 'gpu.memory.total',
+      title: 'GPU memory',
+      titleZh: '显存总量',
+      unit: 'By',
+      description: 'GPU memory that the device has.',
+    },
+    'memory_total',
+    'hw_gpu_memory_limit_bytes',
+  ),
+  gpuGauge(
+    {
+      id: 'gpu.utilization',
+      title: 'GPU utilisation',
+      titleZh: 'GPU 利用率',
+      unit: '1',
+      description: 'Share of time in which a kernel ran.',
+    },
+    'utilization',
+    'hw_gpu_utilization_ratio',
+  ),
+  gpuGauge(
+    {
+      id: 'gpu.temperature',
+      title: 'GPU temperature',
+      titleZh: 'GPU 温度',
+      unit: 'Cel',
+      description: 'Temperature of the GPU die.',
+    },
+    'temperature',
+    'hw_temperature_celsius',
+    ['sensor="gpu"'],
+  ),
+  gpuGauge(
+    {
+      id: 'gpu.memory.temperature',
+      title: 'GPU memory temperature',
+      titleZh: '显存温度',
+      unit: 'Cel',
+      description: 'Temperature of the GPU memory, where the device tells.',
+    },
+    'memory_temperature',
+    'hw_temperature_celsius',
+    ['sensor="memory"'],
+  ),
+  gpuGauge(
+    { id: 'gpu.power', title: 'GPU power', titleZh: 'GPU 功耗', unit: 'W', description: 'Power that the GPU draws.' },
+    'power',
+    'hw_power_watts',
+  ),
+  gpuGauge(
+    {
+      id: 'gpu.power.limit',
+      title: 'GPU power limit',
+      titleZh: 'GPU 功耗上限',
+      unit: 'W',
+      description: 'Power that the GPU may draw.',
+    },
+    'power_limit',
+    'hw_power_limit_watts',
+  ),
+];
+
+const SERVICE: Signal[] = [
+  rate(
+    'service',
+    {
+      id: 'request.rate',
+      title: 'Requests',
+      titleZh: '请求速率',
+      unit: '{request}/s',
+      description: 'Requests that ended, a second, whatever became of them.',
+    },
+    'requests',
+    all,
+  ),
+  quotient(
+    'service',
+    {
+      id: 'request.error.ratio',
+      title: 'Errors',
+      titleZh: '错误率',
+      unit: '1',
+      description:
+        "Share of requests that failed and that the server is answerable for: status 5xx or 429, an engine that died, a stream that broke. A client's own mistakes (other 4xx) and hang-ups are signals of their own.",
+    },
+    ['errors', outcome('error')],
+    requests,
+  ),
+  quotient(
+    'service',
+    {
+      id: 'request.rejection.ratio',
+      title: 'Rejected requests',
+      titleZh: '拒绝率',
+      unit: '1',
+      description: 'Share of requests refused for a mistake of the client: status 4xx other than 429.',
+    },
+    ['rejections', outcome('rejection')],
+    requests,
+  ),
+  quotient(
+    'service',
+    {
+      id: 'request.cancellation.ratio',
+      title: 'Cancelled requests',
+      titleZh: '取消率',
+      unit: '1',
+      description: 'Share of requests whose client hung up before the end.',
+    },
+    ['cancellations', outcome('cancellation')],
+    requests,
+  ),
+  quotient(
+    'service',
+    {
+      id: 'response.latency.mean',
+      title: 'Response latency',
+      titleZh: '响应延迟',
+      unit: 's',
+      description:
+        'Mean time from receiving a request to the first byte of its answer: the first token of a stream, the whole of an unstreamed answer. Requests that failed do not count: they fail fast and would hide slowness.',
+    },
+    ['latency_sum', sum(M.latency)],
+    ['latency_count', count(M.latency)],
+  ),
+  quotient(
+    'service',
+    {
+      id: 'request.duration.mean',
+      title: 'Request duration',
+      titleZh: '请求时长',
+      unit: 's',
+      description: 'Mean time from receiving a request to the last byte of its answer, of requests that did not fail.',
+    },
+    ['duration_sum', { ...sum(M.duration), where: ['error_type=""'] }],
+    ['duration_count', { ...count(M.duration), where: ['error_type=""'] }],
+  ),
+  quotient(
+    'service',
+    {
+      id: 'request.first_token.mean',
+      title: 'Time to first token',
+      titleZh: '首词元时间',
+      unit: 's',
+      description: 'Mean time from receiving a request to its first output token, where it is known.',
+    },
+    ['first_token_sum', sum(M.firstToken)],
+    ['first_token_count', count(M.firstToken)],
+  ),
+  quotient(
+    'service',
+    {
+      id: 'request.per_output_token.mean',
+      title: 'Time per output token',
+      titleZh: '每词元时间',
+      unit: 's',
+      description: 'Mean of (duration - time to first token) / (output tokens - 1).',
+    },
+    ['per_token_sum', sum(M.perToken)],
+    ['per_token_count', count(M.perToken)],
+  ),
+  rate(
+    'service',
+    {
+      id: 'token.input.rate',
+      title: 'Input tokens',
+      titleZh: '输入词元速率',
+      unit: '{token}/s',
+      description: 'Prompt tokens a second.',
+    },
+    'input_tokens',
+    tokens('input'),
+  ),
+  rate(
+    'service',
+    {
+      id: 'token.output.rate',
+      title: 'Output tokens',
+      titleZh: '输出词元速率',
+      unit: '{token}/s',
+      description: 'Generated tokens a second, reasoning among them.',
+    },
+    'output_tokens',
+    tokens('output'),
+  ),
+  rate(
+    'service',
+    {
+      id: 'token.reasoning.rate',
+      title: 'Reasoning tokens',
+      titleZh: '推理词元速率',
+      unit: '{token}/s',
+      description: 'Generated tokens a second that were reasoning.',
+    },
+    'reasoning_tokens',
+    tokens('reasoning'),
+  ),
+];
+
+const CONVERSATION: Signal[] = [
+  quotient(
+    'conversation',
+    {
+      id: 'answer.unclosed_reasoning.ratio',
+      title: 'Unclosed reasoning',
+      titleZh: '推理未闭合',
+      unit: '1',
+      description: 'Share of reasoning answers that ended without closing their reasoning.',
+    },
+    ['unclosed_reasonings', flaw('unclosed_reasoning')],
+    ['reasonings', { metric: M.reasonings.name }],
+  ),
+  quotient(
+    'conversation',
+    {
+      id: 'answer.empty.ratio',
+      title: 'Empty answers',
+      titleZh: '空回答',
+      unit: '1',
+      description: 'Share of answers with no text after the reasoning.',
+    },
+    ['empty_answers', flaw('empty_answer')],
+    answers,
+  ),
+  quotient(
+    'conversation',
+    {
+      id: 'answer.truncated.ratio',
+      title: 'Truncated answers',
+      titleZh: '截断回答',
+      unit: '1',
+      description: 'Share of answers with finish reason "length".',
+    },
+    ['truncated', flaw('truncated')],
+    answers,
+  ),
+  quotient(
+    'conversation',
+    {
+      id: 'answer.repetition.mean',
+      title: 'Repetition (rep-4)',
+      titleZh: '重复率 (rep-4)',
+      unit: '1',
+      description:
+        'Mean of 1 - distinct 4-grams / all 4-grams over the words of an answer, characters for Chinese, Japanese and Korean (Welleck et al., arXiv 1908.04319).',
+    },
+    ['repetition_sum', sum(M.repetition)],
+    ['repetition_count', count(M.repetition)],
+  ),
+  quotient(
+    'conversation',
+    {
+      id: 'answer.reasoning_share.mean',
+      title: 'Reasoning share',
+      titleZh: '推理占比',
+      unit: '1',
+      description: 'Mean of reasoning tokens over output tokens.',
+    },
+    ['reasoning_share_sum', sum(M.reasoningShare)],
+    ['reasoning_share_count', count(M.reasoningShare)],
+  ),
+];
+
+/** Everything that Vigil measures, in the order in which it is shown. */
+export const SIGNALS: readonly Signal[] = [...INFRASTRUCTURE, ...SERVICE, ...CONVERSATION];
+
+/** A signal by its id. */
+export function findSignal(id: string): Signal | undefined {
+  return SIGNALS.find((signal) => signal.id === id);
+}

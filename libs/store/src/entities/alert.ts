@@ -1,0 +1,61 @@
+import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
+
+/** `no_data` is a state of its own, never a quiet "fine". `resolved` lasts until the condition holds again. */
+export type AlertState = 'inactive' | 'pending' | 'firing' | 'resolved' | 'no_data';
+
+/** Where one rule stands for one set of labels. `scope` keeps the rules of evaluators that share a database apart. */
+@Entity({ name: 'alert', synchronize: false })
+export class AlertEntity {
+  @PrimaryColumn({ type: 'text' }) scope!: string;
+  @PrimaryColumn({ type: 'text' }) rule!: string;
+  /** The label set in a canonical form. */
+  @PrimaryColumn({ type: 'text' }) fingerprint!: string;
+  @Column({ type: 'jsonb' }) labels!: Record<string, string>;
+  @Column({ type: 'text' }) state!: AlertState;
+  /** When it entered this state. */
+  @Column({ type: 'timestamptz' }) since!: Date;
+  /** Since when the condition has held without a break; null while it does not. */
+  @Column({ name: 'active_since', type: 'timestamptz', nullable: true }) activeSince!: Date | null;
+  /** When it last fired; null while it never did. */
+  @Column({ name: 'fired_at', type: 'timestamptz', nullable: true }) firedAt!: Date | null;
+  /** The latest value seen, in the signal's unit. */
+  @Column({ type: 'float8', nullable: true }) value!: number | null;
+  /** The beat that last saw a value. */
+  @Column({ name: 'seen_at', type: 'timestamptz', nullable: true }) seenAt!: Date | null;
+  @Column({ name: 'evaluated_at', type: 'timestamptz' }) evaluatedAt!: Date;
+}
+
+/** One change of state: the history, and what notifications are about. */
+@Entity({ name: 'alert_transition', synchronize: false })
+export class AlertTransitionEntity {
+  @PrimaryGeneratedColumn({ type: 'bigint' }) id!: string;
+  @Column({ type: 'text' }) scope!: string;
+  @Column({ type: 'text' }) rule!: string;
+  @Column({ type: 'text' }) fingerprint!: string;
+  @Column({ type: 'jsonb' }) labels!: Record<string, string>;
+  @Column({ name: 'from_state', type: 'text' }) from!: AlertState;
+  @Column({ name: 'to_state', type: 'text' }) to!: AlertState;
+  @Column({ type: 'timestamptz' }) at!: Date;
+  @Column({ type: 'float8', nullable: true }) value!: number | null;
+  /** The rule as it was: threshold, severity, rendered summary, action. */
+  @Column({ type: 'jsonb' }) context!: Record<string, unknown>;
+}
+
+/** A message to be delivered at least once: the outbox. One row a transition and channel, so never two messages for one. */
+@Entity({ name: 'notification', synchronize: false })
+export class NotificationEntity {
+  @PrimaryGeneratedColumn({ type: 'bigint' }) id!: string;
+  @Column({ type: 'text' }) scope!: string;
+  @Column({ name: 'transition_id', type: 'bigint' }) transitionId!: string;
+  @Column({ type: 'text' }) channel!: string;
+  /** Sent along, so that a receiver can tell a repeated delivery. */
+  @Column({ name: 'idempotency_key', type: 'text' }) idempotencyKey!: string;
+  @Column({ type: 'jsonb' }) payload!: unknown;
+  @Column({ type: 'text' }) status!: 'waiting' | 'sent' | 'dead';
+  @Column({ type: 'int' }) attempts!: number;
+  @Column({ name: 'created_at', type: 'timestamptz' }) createdAt!: Date;
+  @Column({ name: 'next_attempt_at', type: 'timestamptz' }) nextAttemptAt!: Date;
+  @Column({ name: 'sent_at', type: 'timestamptz', nullable: true }) sentAt!: Date | null;
+  /** What went wrong last; never holds the channel's address. */
+  @Column({ name: 'last_error', type: 'text', nullable: true }) lastError!: string | null;
+}

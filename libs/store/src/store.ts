@@ -1,0 +1,97 @@
+import 'reflect-metadata';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { AlertEntity, AlertTransitionEntity, NotificationEntity } from './entities/alert.js';
+import { GpuSampleEntity } from './entities/gpu-sample.js';
+import { RequestEntity } from './entities/request.js';
+import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
+
+/** Any number will do, as long as nobody else takes it: held while the schema is brought up to date. */
+const MIGRATION_LOCK = 814_001;
+
+export interface StoreOptions {
+  /** A PostgreSQL connection URL. */
+  url: string;
+  /** Shown in `pg_stat_activity`. */
+  applicationName: string;
+  /** Connections at the most. */
+  poolSize?: number;
+  /** Errors of idle connections, which would otherwise end the process. */
+  onPoolError?: (error: Error) => void;
+}
+
+/** A data source that is not connected yet; `connect` does that and brings the schema up to date. */
+export function createStore(options: StoreOptions): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url: options.url,
+    applicationName: options.applicationName,
+    poolSize: options.poolSize ?? 4,
+    connectTimeoutMS: 5_000,
+    poolErrorHandler: options.onPoolError ?? (() => undefined),
+    entities: [RequestEntity, GpuSampleEntity, AlertEntity, AlertTransitionEntity, NotificationEntity],
+    migrations: [Initial1700000000000],
+    migrationsTableName: 'vigil_migration',
+    synchronize: false,
+    // A query that hangs (a dead network, a lock) must end, or a beat would wait for ever.
+    extra: { statement_timeout: 30_000, query_timeout: 35_000, keepAlive: true, idleTimeoutMillis: 30_000 },
+  });
+}
+
+/**
+ * Connects and brings the schema up to date; processes that start together wait for one another.
+ * @throws the driver's error when the server can't be reached; `connectionProblem` words it
+ */
+export async function connect(store: DataSource, url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    if (!store.isInitialized) await store.initialize();
+    await store.runMigrations({ transaction: 'each' });
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** A sentence on why a database can't be reached, without its password. */
+export function connectionProblem(error: unknown, url: string): string {
+  const where = describeUrl(url);
+  const { code, message } = error as { code?: string; message?: string };
+  const first = error instanceof AggregateError ? (error.errors[0] as { code?: string }) : undefined;
+  switch (code ?? first?.code) {
+    case 'ECONNREFUSED':
+      return `No PostgreSQL answers at ${where}. Start it, or correct DATABASE_URL.`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `The host of DATABASE_URL (${where}) is not known. Correct its name.`;
+    case '28P01':
+    case '28000':
+      return `PostgreSQL at ${where} refuses the user or password of DATABASE_URL. Correct them.`;
+    case '3D000':
+      return `PostgreSQL at ${where} has no such database. Create it, or correct DATABASE_URL.`;
+    default:
+      return `PostgreSQL at ${where} can't be used (${message || String(code ?? error)}). Check DATABASE_URL.`;
+  }
+}
+
+function describeUrl(url: string): string {
+  try {
+    const { hostname, port, pathname } = new URL(url);
+    return `${hostname || 'localhost'}:${port || 5432}${pathname}`;
+  } catch {
+    return 'an address that is not a URL';
+  }
+}
+
+/**
+ * Whether an error says that the database is away or busy, so that the same work may succeed later. Everything else is
+ * a fault of the data or of the query, and would fail again.
+ */
+export function isTransient(error: unknown): boolean {
+  const code = String((error as { code?: unknown }).code ?? '');
+  if (/^(08|40|53|55|57|58)/.test(code)) return true;
+  if (/^[0-9A-Z]{5}$/.test(code)) return code === '25006' || code === '28P01' || code === '3D000' || code === 'XX000';
+  return true;
+}
