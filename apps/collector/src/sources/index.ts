@@ -1,0 +1,53 @@
+import type { Logger } from '@vigil/service';
+import type { GpuConfig } from './config.js';
+import { NvidiaSmiSource } from './nvidia-smi.js';
+import { readReplayScript } from './replay-script.js';
+import { ReplaySource } from './replay.js';
+import type { GpuSource } from './types.js';
+
+export { gpuConfig, type GpuConfig } from './config.js';
+export { GpuMetrics } from './gpu-metrics.js';
+export { GpuPoller, type GpuPollerOptions, type GpuSink } from './poller.js';
+export type * from './types.js';
+
+/** Reads nothing: a collector on a machine whose GPUs are not to be watched. */
+class NoSource implements GpuSource {
+  readonly name = 'none';
+  async read() {
+    return { state: 'none', source: this.name, reason: 'GPU_SOURCE is none' } as const;
+  }
+  async close(): Promise<void> {
+    // Nothing was opened.
+  }
+}
+
+/**
+ * The source that the configuration names, and a log line that says which and why. Nothing runs until it is read.
+ * @throws UserError where `REPLAY_SCRIPT` cannot be read or is wrong
+ */
+export async function createGpuSource(config: GpuConfig, log: Logger): Promise<GpuSource> {
+  const { GPU_SOURCE: wanted, REPLAY_SCRIPT: script } = config;
+  if (script !== undefined && wanted !== 'replay')
+    log.warn({ wanted }, 'REPLAY_SCRIPT is set and not used: it takes GPU_SOURCE=replay');
+  const source = await open(config);
+  const why =
+    wanted === 'auto'
+      ? 'GPU_SOURCE is auto, and nvidia-smi is the only device source there is'
+      : `GPU_SOURCE is ${wanted}`;
+  log.info({ source: source.name, why }, `GPUs are read by ${source.name}`);
+  return source;
+}
+
+async function open(config: GpuConfig): Promise<GpuSource> {
+  switch (config.GPU_SOURCE) {
+    case 'none':
+      return new NoSource();
+    case 'replay':
+      return ReplaySource.open({
+        ...(config.REPLAY_SCRIPT !== undefined && { script: await readReplayScript(config.REPLAY_SCRIPT) }),
+      });
+    case 'auto':
+    case 'nvidia-smi':
+      return new NvidiaSmiSource({ timeoutSeconds: config.GPU_TIMEOUT });
+  }
+}
