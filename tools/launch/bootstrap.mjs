@@ -1,0 +1,124 @@
+// What `npm start`, `npm test` and `npm run demo` begin with. It runs on the Node.js that the machine has (20 or
+// newer), before anything is installed: it may import nothing but Node's own modules.
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const PROGRAMS = {
+  start: 'tools/launch/dist/main.js',
+  demo: 'tools/demo/dist/main.js',
+  test: 'tools/checks/dist/main.js',
+};
+
+/** An end with a sentence and without a stack. */
+class Stop extends Error {}
+
+function runtime() {
+  const local = ['x64', 'arm64'].map((arch) => join(root, 'node_modules', `node-linux-${arch}`, 'bin', 'node'));
+  const found = local.find((path) => process.platform === 'linux' && path.includes(process.arch) && existsSync(path));
+  if (found) return found;
+  if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
+  throw new Stop(
+    `Vigil runs on Node.js 24, and this is ${process.versions.node}. npm brings Node.js 24 for Linux only: on ${process.platform} ${process.arch} please install it yourself.`,
+  );
+}
+
+/** Whether what is installed is what the lock file says. */
+function isInstalled() {
+  const read = (path) => JSON.parse(readFileSync(join(root, path), 'utf8')).packages;
+  try {
+    const wanted = read('package-lock.json');
+    const present = read('node_modules/.package-lock.json');
+    return Object.entries(wanted).every(([path, { version, optional, link }]) => {
+      if (!path.startsWith('node_modules/') && !path.includes('/node_modules/')) return true;
+      if (link) return existsSync(join(root, path));
+      return present[path]?.version === version || (optional && present[path] === undefined);
+    });
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a step quietly; says how long it takes while it takes long, and shows its output only when it fails. */
+async function step(what, command, args) {
+  const began = Date.now();
+  const seconds = () => Math.round((Date.now() - began) / 1000);
+  const tty = process.stdout.isTTY;
+  if (!tty) console.log(`${what} …`);
+  const tick = setInterval(
+    () => (tty ? process.stdout.write(`\r${what} … ${seconds()} s`) : console.log(`${what} … ${seconds()} s`)),
+    tty ? 1000 : 15_000,
+  );
+  const child = spawn(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NX_DAEMON: 'false', NX_NO_CLOUD: 'true', NX_TUI: 'false', PATH: searchPath() },
+  });
+  running = child;
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  const code = await new Promise((done) => {
+    child.once('error', (error) => {
+      output += error.message;
+      done(1);
+    });
+    child.once('close', (status) => done(status ?? 1));
+  });
+  clearInterval(tick);
+  running = undefined;
+  if (stopped) process.exit(130);
+  if (tty) process.stdout.write('\r\x1b[K');
+  if (code !== 0) {
+    console.error(output.trim());
+    throw new Stop(`${what}: failed, as said above.`);
+  }
+  console.log(`✓ ${what} (${seconds()} s)`);
+}
+
+let running;
+let stopped = false;
+const searchPath = () => `${join(root, 'node_modules', '.bin')}:${process.env.PATH ?? ''}`;
+
+// The terminal sends Ctrl-C to the child as well; what is sent to this process alone is handed on.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => {
+    stopped = true;
+    running?.kill(signal);
+  });
+
+async function main() {
+  const [command = 'start', ...rest] = process.argv.slice(2);
+  if (Number(process.versions.node.split('.')[0]) < 20)
+    throw new Stop(`Vigil needs Node.js 20 or newer to start, and this is ${process.versions.node}. Please update it.`);
+  if (!isInstalled()) {
+    const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
+    await step('Installing packages (once, about 1 GB with GPU support)', npm[0], [
+      ...npm.slice(1),
+      'ci',
+      '--loglevel=error',
+      '--no-audit',
+      '--no-fund',
+    ]);
+  }
+  const node = runtime();
+  await step('Building', node, [join(root, 'node_modules', 'nx', 'bin', 'nx.js'), 'run-many', '-t', 'build']);
+  const child = spawn(node, [join(root, PROGRAMS[command]), ...rest], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: searchPath() },
+  });
+  running = child;
+  child.once('error', (error) => {
+    console.error(`${node} could not be started: ${error.message}`);
+    process.exitCode = 1;
+  });
+  child.once('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+}
+
+main().catch((error) => {
+  console.error(error instanceof Stop ? error.message : error);
+  process.exit(1);
+});

@@ -1,0 +1,54 @@
+/** Tells on a terminal, or in a log, what is being done: one line a step, with its time once it takes over a second. */
+export class Progress {
+  private readonly open = new Map<string, number>();
+  private timer: NodeJS.Timeout | undefined;
+  private shown = false;
+
+  constructor(private readonly out: NodeJS.WriteStream = process.stdout) {}
+
+  /** Runs a step and says that it is done. */
+  async step<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.open.set(what, Date.now());
+    this.timer ??= setInterval(() => this.tick(), this.out.isTTY ? 500 : 5_000);
+    try {
+      const result = await work();
+      const seconds = (Date.now() - this.open.get(what)!) / 1000;
+      this.finish(what);
+      this.line(`✓ ${what}${seconds >= 1 ? ` (${seconds.toFixed(1)} s)` : ''}`);
+      return result;
+    } catch (error) {
+      this.finish(what);
+      this.line(`✗ ${what}`);
+      throw error;
+    }
+  }
+
+  line(text: string): void {
+    this.clear();
+    this.out.write(`${text}\n`);
+    if (this.out.isTTY) this.tick();
+  }
+
+  private finish(what: string): void {
+    this.open.delete(what);
+    if (this.open.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private tick(): void {
+    const now = Date.now();
+    const late = [...this.open].filter(([, began]) => now - began >= 1000);
+    if (late.length === 0) return;
+    const text = `… ${late.map(([what, began]) => `${what} ${Math.round((now - began) / 1000)} s`).join(', ')}`;
+    if (!this.out.isTTY) return void this.out.write(`${text}\n`);
+    this.clear();
+    this.out.write(text.slice(0, (this.out.columns ?? 80) - 1));
+    this.shown = true;
+  }
+
+  private clear(): void {
+    if (this.shown && this.out.isTTY) this.out.write('\r\x1b[K');
+    this.shown = false;
+  }
+}

@@ -1,0 +1,90 @@
+import { readFileSync, unlinkSync } from 'node:fs';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { UserError } from '@vigil/service';
+
+/** What a running launcher writes down for others on the machine: a second start, the demo, tests. */
+export interface RunState {
+  pid: number;
+  /** By name: `runtime`, `api`, `otlp`, `metrics`, `prometheus`. Empty until everything is up. */
+  addresses: Record<string, string>;
+  /** Process numbers by name. */
+  processes: Record<string, number>;
+  /** Holds a password: the file is readable by its owner alone. */
+  databaseUrl: string;
+}
+
+const file = (dataDir: string): string => join(dataDir, 'launcher.json');
+
+/** The state of the launcher that runs on this data folder, if one does. */
+export function readState(dataDir: string): RunState | undefined {
+  try {
+    const state = JSON.parse(readFileSync(file(dataDir), 'utf8')) as RunState;
+    return isLauncher(state.pid) ? state : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Takes the data folder for this process.
+ * @throws UserError when another launcher holds it
+ */
+export async function claim(dataDir: string): Promise<void> {
+  await mkdir(dirname(file(dataDir)), { recursive: true });
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const handle = await open(file(dataDir), 'wx', 0o600);
+      await handle.writeFile(JSON.stringify(emptyState()));
+      await handle.close();
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw cannotWrite(dataDir, error);
+      const other = readState(dataDir);
+      if (other && other.pid !== process.pid) throw alreadyRuns(other);
+      if (attempt > 3) throw error;
+      unlinkSync(file(dataDir));
+    }
+  }
+}
+
+export const emptyState = (): RunState => ({ pid: process.pid, addresses: {}, processes: {}, databaseUrl: '' });
+
+export async function writeState(dataDir: string, state: RunState): Promise<void> {
+  await writeFile(file(dataDir), `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
+}
+
+export function release(dataDir: string): void {
+  if (readState(dataDir)?.pid === process.pid) unlinkSync(file(dataDir));
+}
+
+function alreadyRuns({ pid, addresses }: RunState): UserError {
+  const where = Object.entries(addresses).map(([name, address]) => `  ${name.padEnd(11)} ${address}`);
+  return new UserError(
+    [
+      `Vigil already runs here, as process ${pid}${where.length > 0 ? ':' : '; it is still starting.'}`,
+      ...where,
+      `Stop it with Ctrl-C where it was started (or: kill ${pid}). For a second one beside it, set DATA_DIR and other ports.`,
+    ].join('\n'),
+  );
+}
+
+function cannotWrite(dataDir: string, error: unknown): UserError {
+  return new UserError(
+    `The folder ${dataDir} can't be written (${(error as Error).message}). Set DATA_DIR to one that can, or mend its permissions.`,
+  );
+}
+
+/** Process numbers are given out again: where the system tells, the command line must be a launcher's. */
+function isLauncher(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  try {
+    return /launch|demo|vitest/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  } catch {
+    return process.platform !== 'linux';
+  }
+}
