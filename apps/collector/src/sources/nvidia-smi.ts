@@ -90,7 +90,7 @@ export class NvidiaSmiSource implements GpuSource {
       const { timeoutSeconds } = this.options;
       const timer = setTimeout(
         () => finish(this.failed('timeout', `nvidia-smi gave no answer within ${timeoutSeconds} s and was killed`)),
-        timeoutSeconds * 1000,
+        Math.min(timeoutSeconds * 1000, 2 ** 31 - 1),
       );
       child.on('message', onMessage).on('error', onError).on('exit', onExit);
       stop.addEventListener('abort', onAbort);

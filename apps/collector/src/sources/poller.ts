@@ -4,6 +4,8 @@ import type { GpuReading, GpuSource } from './types.js';
 
 /** How rarely a failing or an absent GPU is asked for, in seconds. */
 export const MAX_BACKOFF_SECONDS = 300;
+/** Node's timers turn a longer wait into none. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
 
 export interface Beat {
   /** Failures in a row. */
@@ -67,8 +69,8 @@ export class GpuPoller {
       this.deliver(reading, durationSeconds);
       const beat = nextBeat(failures, reading.state, this.options.intervalSeconds);
       failures = beat.failures;
-      const waitMs = Math.max(begin + beat.delaySeconds * 1000 - performance.now(), 0);
-      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+      const waitMs = begin + beat.delaySeconds * 1000 - performance.now();
+      await sleep(Math.min(Math.max(waitMs, 0), MAX_WAIT_MS), undefined, { signal }).catch(() => undefined);
     }
   }
 

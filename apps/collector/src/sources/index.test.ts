@@ -1,0 +1,65 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger, readConfig } from '@vigil/service';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { createGpuSource, gpuConfig } from './index.js';
+
+const schema = z.object(gpuConfig);
+const log = createLogger('test', 'silent');
+
+describe('gpuConfig', () => {
+  it('has presets', () => {
+    expect(readConfig(schema, {})).toEqual({ GPU_SOURCE: 'auto', GPU_INTERVAL: 15, GPU_TIMEOUT: 5 });
+  });
+
+  it('describes every variable', () => {
+    for (const part of Object.values(gpuConfig)) expect(part.description).toMatch(/\w/);
+  });
+
+  it.each([
+    [{ GPU_SOURCE: 'amd' }, /GPU_SOURCE is "amd": one of auto, nvidia-smi, replay, none is expected/],
+    [{ GPU_INTERVAL: '100ms' }, /GPU_INTERVAL is "100ms": .*at least 0\.5 s/],
+    [{ GPU_TIMEOUT: 'soon' }, /GPU_TIMEOUT is "soon": a duration/],
+  ])('refuses %j with a sentence', (env, sentence) => {
+    expect(() => readConfig(schema, env)).toThrow(sentence);
+  });
+});
+
+describe('createGpuSource', () => {
+  const create = (env: Record<string, string>) => createGpuSource(readConfig(schema, env), log);
+
+  it.each([
+    [{}, 'nvidia-smi'],
+    [{ GPU_SOURCE: 'nvidia-smi' }, 'nvidia-smi'],
+    [{ GPU_SOURCE: 'replay' }, 'replay'],
+    [{ GPU_SOURCE: 'none' }, 'none'],
+  ])('%j is %s', async (env, name) => {
+    const source = await create(env);
+    expect(source.name).toBe(name);
+    await source.close();
+  });
+
+  it('reads nothing with none', async () => {
+    const source = await create({ GPU_SOURCE: 'none' });
+    expect(await source.read()).toEqual({ state: 'none', source: 'none', reason: 'GPU_SOURCE is none' });
+  });
+
+  it('plays a script, and refuses a wrong one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vigil-replay-'));
+    try {
+      const file = join(folder, 'script.json');
+      const step = { recording: 'h200-load', seconds: 60, memoryUsedRatio: 0.95 };
+      await writeFile(file, JSON.stringify({ loop: true, steps: [step] }));
+      const source = await create({ GPU_SOURCE: 'replay', REPLAY_SCRIPT: file });
+      const reading = await source.read();
+      expect(reading.state === 'up' && reading.samples[0]!.memoryRatio).toBeCloseTo(0.95, 6);
+      await source.close();
+      await writeFile(file, '{"steps":[]}');
+      await expect(create({ GPU_SOURCE: 'replay', REPLAY_SCRIPT: file })).rejects.toThrow(/at least one step/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
