@@ -1,0 +1,143 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { configSchema, Progress, readState, ROOT, Stack, type ProcessEvents } from '@vigil/launch';
+import { describeError, readConfig } from '@vigil/service';
+import { startBeside, type Beside } from './beside.js';
+import { Expectation } from './expectation.js';
+import { readable, startReceiver, type Receiver } from './receiver.js';
+import { RULES } from './rules.js';
+import { missingRequests } from './stored.js';
+import { firstModel, pause, Traffic } from './traffic.js';
+
+/** All three rules must have fired and resolved within this many seconds. */
+const LIMIT = 180;
+/** More clients than the runtime has slots and places in its queue. */
+const CLIENTS = 96;
+
+const progress = new Progress();
+const stopped = new AbortController();
+
+/** `npm run demo`: real traffic, a GPU that fills up, and three alerts that fire and resolve. */
+class Demo {
+  private stack: Stack | undefined;
+  private receiver: Receiver | undefined;
+  private beside: Beside | undefined;
+  private readonly score = new Expectation(RULES);
+  private began = 0;
+
+  async run(): Promise<boolean> {
+    const state = await this.provideStack();
+    this.receiver = await startReceiver((message) => {
+      const lines = readable(message);
+      this.score.note(`${message.text ?? ''} ${lines.join(' ')}`, this.seconds());
+      progress.line(
+        `\n  ┌ webhook after ${Math.round(this.seconds())} s\n${lines.map((l) => `  │ ${l}`).join('\n')}\n  └`,
+      );
+    });
+    const began = new Date();
+    this.began = Date.now();
+    this.beside = await startBeside(state, this.dataDir, this.receiver.url, events);
+    await progress.step('A replayed GPU, and the three rules with short windows', () =>
+      Promise.all(this.beside!.processes.map((p) => p.start())),
+    );
+    const baseURL = `${state.addresses.runtime}/v1`;
+    const traffic = new Traffic(baseURL, await firstModel(baseURL), stopped.signal);
+    await this.play(traffic);
+    return this.judge(traffic, state.addresses.api!, began);
+  }
+
+  async stop(): Promise<void> {
+    stopped.abort();
+    await Promise.all((this.beside?.processes ?? []).map((p) => p.stop()));
+    await this.receiver?.close();
+    await this.stack?.stop();
+  }
+
+  private readonly config = readConfig(configSchema);
+  private readonly dataDir = resolve(ROOT, this.config.DATA_DIR);
+
+  /** The stack that runs, or one that is started now and stopped at the end. */
+  private async provideStack(): Promise<{ addresses: Record<string, string>; databaseUrl: string }> {
+    const running = readState(this.dataDir);
+    if (running?.addresses.runtime) {
+      progress.line(`Vigil runs already (process ${running.pid}): the demo joins it.`);
+      return running;
+    }
+    this.stack = new Stack(this.config, progress);
+    await this.stack.start();
+    return this.stack;
+  }
+
+  private async play(traffic: Traffic): Promise<void> {
+    const calm = new AbortController();
+    const talking = traffic.talk(calm.signal);
+    progress.line('A quiet time: a few conversations, one after the other.');
+    await this.wait(() => this.seconds() > 10);
+    progress.line(
+      `A rush: ${CLIENTS} clients at once. Answers wait in the queue, and what finds no place there is refused.`,
+    );
+    const rush = new AbortController();
+    const rushing = traffic.overload(CLIENTS, rush.signal);
+    await this.wait(() => this.score.allFiring);
+    rush.abort();
+    await rushing;
+    progress.line('\nThe rush is over, and the GPU is emptied: everything should resolve.');
+    await this.wait(() => this.score.allResolved);
+    calm.abort();
+    await talking;
+  }
+
+  private async judge(traffic: Traffic, api: string, began: Date): Promise<boolean> {
+    const { sent, answered, refused, failed, ids } = traffic.tally;
+    const missing = await missingRequests(api, ids, began, 30);
+    progress.line(`\n${this.score.report().join('\n')}`);
+    progress.line(
+      `${sent} requests: ${answered} answered, ${refused} refused as the queue was full, ${failed} failed.`,
+    );
+    progress.line(`${ids.size - missing.length} of ${ids.size} accepted requests are in PostgreSQL.`);
+    if (missing.length > 0) progress.line(`Missing, for example: ${missing.slice(0, 5).join(', ')}`);
+    return this.score.allResolved && missing.length === 0;
+  }
+
+  private seconds(): number {
+    return (Date.now() - this.began) / 1000;
+  }
+
+  /** Waits for something, within the demo's time. */
+  private async wait(condition: () => boolean): Promise<void> {
+    while (!condition() && this.seconds() < LIMIT && !stopped.signal.aborted) await pause(100);
+  }
+}
+
+/** What is told of the processes that the demo runs beside the stack. */
+const events: ProcessEvents = {
+  progress: () => undefined,
+  warning: () => undefined,
+  died: (name, how) => progress.line(`✗ ${name} died (${how}). Starting it again …`),
+  back: (name, seconds) => progress.line(`✓ ${name} is back after ${seconds.toFixed(1)} s`),
+};
+
+async function main(): Promise<void> {
+  const file = join(ROOT, '.env');
+  if (existsSync(file)) process.loadEnvFile(file);
+  let demo: Demo | undefined;
+  let ending: Promise<void> | undefined;
+  const end = (code: number): Promise<void> =>
+    (ending ??= (async () => {
+      await demo?.stop();
+      process.exit(code);
+    })());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(130));
+  try {
+    demo = new Demo();
+    const good = await demo.run();
+    if (!stopped.signal.aborted)
+      progress.line(good ? '\nThe demo succeeded.' : '\nThe demo failed: see above what is missing.');
+    await end(good ? 0 : 1);
+  } catch (error) {
+    if (!ending) console.error(`\n${describeError(error)}`);
+    await end(1);
+  }
+}
+
+await main();
