@@ -12,6 +12,7 @@ import type { GpuFailed, GpuFailureKind, GpuReading, GpuSource } from './types.j
 const CHILD = fileURLToPath(new URL(`./nvidia-smi-child${extname(import.meta.url)}`, import.meta.url));
 /** How long a killed group is awaited before it is said to be stuck, in seconds. */
 const GRACE_SECONDS = 2;
+const UNSURE: ReadonlySet<GpuFailureKind> = new Set(['timeout', 'aborted', 'too-large', 'child']);
 
 export interface NvidiaSmiOptions {
   /** Deadline of one reading, in seconds. */
@@ -62,9 +63,8 @@ export class NvidiaSmiSource implements GpuSource {
     const reading = await this.ask(stop).catch((error: unknown) =>
       this.failed('child', `the GPU reader could not be started: ${oneLine(errorMessage(error))}`),
     );
-    // After these nothing is known of what the child still does.
-    if (reading.state === 'failed' && ['timeout', 'aborted', 'too-large', 'child'].includes(reading.kind))
-      await this.kill();
+    // After some failures nothing is known of what the child still does; without a GPU its 70 MB would lie idle.
+    if (reading.state === 'none' || (reading.state === 'failed' && UNSURE.has(reading.kind))) await this.kill();
     return reading;
   }
 
