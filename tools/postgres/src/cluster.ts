@@ -16,7 +16,7 @@ export interface Cluster {
 /** The folder a cluster lies in: the wanted one, or one that the user of PostgreSQL may enter. */
 export async function clusterFolder(wanted: string, user: SystemUser | undefined): Promise<string> {
   const folder = resolve(wanted);
-  if (user === undefined || (await isOpenTo(join(folder, 'x')))) return folder;
+  if (user === undefined || (await isOpenTo(folder))) return folder;
   const name = createHash('sha256').update(folder).digest('hex').slice(0, 12);
   return join(SHARED_STATE, 'clusters', name);
 }

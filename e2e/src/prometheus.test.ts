@@ -1,0 +1,160 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { findProgram, ROOT, type RunState } from '@vigil/launch';
+import { SIGNALS, type Signal } from '@vigil/signals';
+import { createStore, readLatest, readWindow } from '@vigil/store';
+import { until } from '@vigil/testing';
+import OpenAI from 'openai';
+import type { DataSource } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Launcher } from './launcher.js';
+
+const present = findProgram('prometheus') !== undefined;
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+let folder: string;
+let launcher: Launcher;
+let state: RunState;
+let store: DataSource;
+let from: Date;
+let to: Date;
+
+/** Fails softly: refused and failed requests are what some signals are about. */
+async function ask(change: Record<string, unknown>): Promise<void> {
+  const client = new OpenAI({ baseURL: `${state.addresses.runtime}/v1`, apiKey: 'x', maxRetries: 0 });
+  const body = { messages: [{ role: 'user', content: 'Hello' }], max_tokens: 40, ...change };
+  try {
+    const answer = await client.chat.completions.create(body as never);
+    if (change.stream) for await (const _chunk of answer as unknown as AsyncIterable<unknown>);
+  } catch (error) {
+    if (!(error instanceof OpenAI.APIError)) throw error;
+  }
+}
+
+async function query(expression: string, at: Date): Promise<number | undefined> {
+  const parameters = new URLSearchParams({ query: expression, time: String(at.getTime() / 1000) });
+  const response = await fetch(`${state.addresses.prometheus}/api/v1/query?${parameters}`);
+  const body = (await response.json()) as {
+    status: string;
+    error?: string;
+    data: { result: { value: [number, string] }[] };
+  };
+  if (body.status !== 'success') throw new Error(`${body.error} in ${expression}`);
+  const value = Number(body.data.result[0]?.value[1]);
+  return Number.isFinite(value) ? value : undefined;
+}
+
+const stored = async (): Promise<number> => {
+  const [row] = (await store.query('SELECT count(*)::int AS n FROM request')) as [{ n: number }];
+  return row.n;
+};
+
+/** Of every kind: streamed and not, cut short, refused for a mistake, refused as the queue is full. */
+async function traffic(model: string): Promise<number> {
+  const mistakes = [ask({ model: 'no-such' }), ask({ model, max_tokens: -1 })];
+  const calm = [ask({ model, stream: true }), ask({ model, max_tokens: 3 })];
+  await Promise.all([...mistakes, ...calm]);
+  await Promise.all(Array.from({ length: 12 }, (_, i) => ask({ model, stream: i % 2 === 0 })));
+  return mistakes.length + calm.length + 12;
+}
+
+describe.skipIf(!present)('Prometheus says what PostgreSQL says', () => {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'vigil-e2e-prometheus-'));
+    const replay = join(folder, 'replay.json');
+    await writeFile(replay, JSON.stringify({ loop: true, steps: [{ recording: 'h200-load', seconds: 60 }] }));
+    launcher = await Launcher.run({
+      PROMETHEUS: 'true',
+      PROMETHEUS_SCRAPE_INTERVAL: '1s',
+      GPU_SOURCE: 'replay',
+      GPU_INTERVAL: '1s',
+      REPLAY_SCRIPT: replay,
+      SLOTS: '1',
+      QUEUE_MAX: '6',
+    });
+    state = await launcher.ready();
+    store = createStore({ url: state.databaseUrl, applicationName: 'e2e' });
+    await store.initialize();
+    const models = await new OpenAI({ baseURL: `${state.addresses.runtime}/v1`, apiKey: 'x' }).models.list();
+    const model = models.data[0]!.id;
+    // A counter's first value is no increase to Prometheus: every series must exist before the comparison begins.
+    let sent = await traffic(model);
+    await until('the first rows', async () => (await stored()) === sent);
+    await pause(3000);
+    from = new Date();
+    for (let i = 0; i < 3; i++) {
+      sent += await traffic(model);
+      await pause(1000);
+    }
+    await until('all rows', async () => (await stored()) === sent);
+    await pause(3000);
+    to = new Date();
+  }, 120_000);
+
+  afterAll(async () => {
+    await store.destroy();
+    await launcher.remove();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const ours = async (signal: Signal): Promise<number | undefined> => {
+    const gauge = signal.compute.kind === 'gauge';
+    const values = gauge
+      ? await readLatest(store, signal, to, [])
+      : await readWindow(store, signal, { from, to, by: [] });
+    return values[0]?.value;
+  };
+
+  it.each(SIGNALS.map((s) => [s.id, s] as const))('%s', async (_, signal) => {
+    const seconds = Math.round((to.getTime() - from.getTime()) / 1000);
+    const theirs = await query(signal.promql([], `${seconds}s`), to);
+    const value = await ours(signal);
+    if (value === undefined) {
+      expect(theirs).toBeUndefined();
+      return;
+    }
+    // A rate is extrapolated to the window's edges by Prometheus; quotients and gauges are not.
+    const tolerance = signal.compute.kind === 'rate' ? 0.15 : 0.001;
+    expect(Math.abs(theirs! - value)).toBeLessThanOrEqual(Math.abs(value) * tolerance + 1e-9);
+  });
+
+  it('and most signals had a value to compare', async () => {
+    const values = await Promise.all(SIGNALS.map(ours));
+    expect(values.filter((v) => v !== undefined).length).toBeGreaterThan(SIGNALS.length - 3);
+    const errors = await ours(SIGNALS.find((s) => s.id === 'request.error.ratio')!);
+    expect(errors).toBeGreaterThan(0);
+  });
+
+  it('scrapes all three processes and knows the three rules', async () => {
+    const targets = (await (await fetch(`${state.addresses.prometheus}/api/v1/targets`)).json()) as {
+      data: { activeTargets: { labels: { job: string }; health: string }[] };
+    };
+    expect(targets.data.activeTargets.map((t) => `${t.labels.job} ${t.health}`).toSorted()).toEqual([
+      'api up',
+      'collector up',
+      'runtime up',
+    ]);
+    const rules = (await (await fetch(`${state.addresses.prometheus}/api/v1/rules`)).json()) as {
+      data: { groups: { rules: { name: string; health: string }[] }[] };
+    };
+    expect(rules.data.groups.flatMap((g) => g.rules.map((r) => r.name)).toSorted()).toEqual([
+      'ErrorRatioHigh',
+      'GpuMemoryHigh',
+      'ResponseLatencyHigh',
+    ]);
+  });
+});
+
+describe.skipIf(findProgram('promtool') === undefined)('promtool', () => {
+  it('finds no fault with the generated rules', async () => {
+    const { stdout } = await promisify(execFile)('promtool', [
+      'check',
+      'rules',
+      join(ROOT, 'alerts/prometheus.rules.yaml'),
+    ]);
+    expect(stdout).toContain('SUCCESS: 3 rules found');
+  });
+});
