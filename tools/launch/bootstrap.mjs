@@ -104,7 +104,7 @@ async function main() {
     ]);
   }
   const node = runtime();
-  await step('Building', node, [join(root, 'node_modules', 'nx', 'bin', 'nx.js'), 'run-many', '-t', 'build']);
+  await step('Building', node, [join(root, 'node_modules', '.bin', 'nx'), 'run-many', '-t', 'build']);
   const child = spawn(node, [join(root, PROGRAMS[command]), ...rest], {
     cwd: root,
     stdio: 'inherit',
