@@ -1,1 +1,3 @@
-export {};
+export { writeGguf, type GgufFile, type GgufTensor, type GgufValue } from './gguf.js';
+export { buildScriptedModel, SCRIPTED_NAME } from './scripted.js';
+export type { TensorType } from './tensor-types.js';
