@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -223,7 +224,15 @@ describe('Ctrl-C', () => {
     expect(await processesNaming(launcher.dataDir)).toEqual([]);
   });
 
-  it('keeps the data for the next start', async () => {
+  it('keeps the data for the next start, also where the launcher itself was killed outright', async () => {
+    const killed = await Launcher.run({ GPU_SOURCE: 'none' }, launcher.dataDir);
+    const { processes } = await killed.ready();
+    killed.child.kill('SIGKILL');
+    await killed.ended();
+    const alive = (pid: number) => existsSync(`/proc/${pid}`);
+    await until('its services to stop by themselves', () =>
+      ['runtime', 'collector', 'api'].every((name) => !alive(processes[name]!)),
+    );
     const again = await Launcher.run({ GPU_SOURCE: 'none' }, launcher.dataDir);
     state = await again.ready();
     const rows = await sql<{ n: number }>(

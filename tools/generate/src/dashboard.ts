@@ -82,8 +82,8 @@ export function overviewDashboard(thresholds: Thresholds): object {
 
 /** A dashboard variable that lists a label's values; "All" also matches series without the label. */
 function variable(label: Label, title: string): object {
-  const metric = 'vigil_requests_total';
-  const query = `label_values(${metric}, ${PROMETHEUS_LABELS[label]})`;
+  // Requests and GPUs may be seen on different nodes: both are asked for.
+  const query = `label_values({__name__=~"vigil_requests_total|vigil_gpu_up"}, ${PROMETHEUS_LABELS[label]})`;
   return {
     name: label,
     label: title,
