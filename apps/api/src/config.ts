@@ -1,0 +1,30 @@
+import { fileURLToPath } from 'node:url';
+import { commonConfig, duration, httpUrl, port } from '@vigil/service';
+import { z } from 'zod';
+
+export const configSchema = z.object({
+  ...commonConfig.shape,
+  API_PORT: port(8080).describe('Port of the API and the console'),
+  DATABASE_URL: z
+    .string('a URL such as postgres://user:password@host:5432/vigil is expected')
+    .refine((v) => /^postgres(ql)?:\/\//.test(v) && URL.canParse(v), 'a URL that begins with postgres:// is expected')
+    .describe('PostgreSQL, as postgres://user:password@host:5432/database'),
+  RULES_DIR: z.string().optional().describe("Folder of the alert rules; the repository's alerts/ unless set"),
+  EVALUATION_INTERVAL: duration('15s', 0.2).describe('Time between two evaluations of all rules, at least 200ms'),
+  ALERT_SCOPE: z
+    .string()
+    .max(100, 'at most 100 characters are expected')
+    .default('default')
+    .describe('Keeps the alerts of evaluators apart that share a database; replicas of one evaluator share it'),
+  SLACK_WEBHOOK_URL: httpUrl().optional().describe('Incoming webhook of Slack that alerts are sent to'),
+  WEBHOOK_URL: httpUrl().optional().describe('Any HTTP address that alerts are sent to as plain JSON'),
+  PUBLIC_URL: httpUrl()
+    .optional()
+    .describe('Address of this API in links of messages; the one it listens on unless set'),
+  NOTIFY_TIMEOUT: duration('5s', 0.1).describe('How long a receiver of alerts may take to answer'),
+});
+
+export type ApiConfig = z.output<typeof configSchema>;
+
+/** The repository's root, from wherever the process was started. */
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));

@@ -1,0 +1,181 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadRules, RuleError } from './load.js';
+import { render } from './template.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = join(await mkdtemp(join(tmpdir(), 'vigil-rules-')), 'alerts');
+  await mkdir(folder);
+});
+afterEach(() => rm(join(folder, '..'), { recursive: true, force: true }));
+
+const GOOD = {
+  alert: 'Full',
+  signal: 'gpu.memory.ratio',
+  condition: '{ above: 0.9 }',
+  for: '10m',
+  by: '[node, gpu]',
+  severity: 'critical',
+  summary: "'{{ $labels.gpu }}'",
+  action: 'docs/runbooks/x.md',
+};
+
+/** A rule file, a field a line, in the order above; `undefined` leaves a field out. */
+const text = (change: Record<string, string | undefined> = {}): string =>
+  Object.entries({ ...GOOD, ...change })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${value}\n`)
+    .join('');
+
+const write = (name: string, content: string) => writeFile(join(folder, name), content);
+
+async function mistakes(): Promise<string[]> {
+  const error = await loadRules(folder).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(RuleError);
+  return (error as Error).message.split('\n');
+}
+
+describe('a good folder', () => {
+  it('is read file by file, whatever else lies in it', async () => {
+    await write('b.yml', text({ alert: 'B', by: undefined, where: '{ replay: true }', for: undefined }));
+    await write('a.yaml', text({ alert: 'A', signal: 'request.error.ratio', over: '5m', by: '[]', summary: 'x' }));
+    await write('prometheus.rules.yaml', 'groups: []');
+    await write('notes.txt', 'nothing');
+    await write('.hidden.yaml', 'nothing');
+    await mkdir(join(folder, 'tests'));
+    await writeFile(join(folder, 'tests', 'x.yaml'), 'nothing');
+    const rules = await loadRules(folder);
+    expect(rules.map((r) => [r.name, r.file, r.over, r.for, r.by, r.where])).toEqual([
+      ['A', 'alerts/a.yaml', 300, 600, [], {}],
+      ['B', 'alerts/b.yml', null, 0, ['node', 'gpu', 'replay'], { replay: 'true' }],
+    ]);
+    expect(render(rules[1]!.summary, { gpu: '7' }, 1, '1')).toBe('7');
+  });
+});
+
+describe('a wrong file is named with its line and mistake', () => {
+  it.each<[string, string, string]>([
+    [
+      'an unknown signal',
+      text({ signal: 'gpu.memory.rato' }),
+      '2: There is no signal "gpu.memory.rato"; did you mean gpu.memory.ratio?',
+    ],
+    ['a signal like no other', text({ signal: 'weather' }), '2: There is no signal "weather".'],
+    [
+      'a bad duration',
+      text({ for: '10 minutes' }),
+      '4: "for" is "10 minutes": a duration such as 30s, 5m or 1h is expected.',
+    ],
+    ['a duration without a unit', text({ for: '600' }), '4: "for" must be a duration such as 30s, 5m or 1h.'],
+    [
+      'a window of nothing',
+      text({ over: '0s' }),
+      '9: "over" is "0s": a duration such as 30s, 5m or 1h of at least 1s is expected.',
+    ],
+    [
+      'a counted signal without a window',
+      text({ signal: 'request.error.ratio', by: '[]', summary: 'x' }),
+      '2: "over" is missing: request.error.ratio is counted over a window, such as over: 5m.',
+    ],
+    ['an unknown field', text({ foor: '1m' }), '9: There is no field "foor"; did you mean for?'],
+    ['an unknown condition', text({ condition: '{ abov: 1 }' }), '3: There is no field "abov"; did you mean above?'],
+    [
+      'two conditions',
+      text({ condition: '{ above: 0.9, below: 0.1 }' }),
+      '3: "condition" must be one of above or below with a number, such as { above: 0.9 }.',
+    ],
+    ['a threshold that is text', text({ condition: '{ above: "90%" }' }), '3: "condition.above" must be a number.'],
+    [
+      'a ratio in percent',
+      text({ condition: '{ above: 90 }' }),
+      '3: "condition.above" is 90, but gpu.memory.ratio goes from 0 to 1: write 0.9 for 90 %.',
+    ],
+    [
+      'a missing condition',
+      text({ condition: undefined }),
+      '1: "condition" is missing: one of above or below with a number, such as { above: 0.9 } is expected.',
+    ],
+    [
+      'an unknown label',
+      text({ by: '[node, gpu, model]' }),
+      '5: gpu.memory.ratio has no label "model"; it has node, gpu, replay.',
+    ],
+    ['a label twice', text({ by: '[gpu, gpu]' }), '5: "by" names gpu twice.'],
+    [
+      'an unknown label to match',
+      text({ where: '{ model: x }' }),
+      '9: gpu.memory.ratio has no label "model"; it has node, gpu, replay.',
+    ],
+    ['an unknown severity', text({ severity: 'bad' }), '6: "severity" must be one of info, warning, critical.'],
+    [
+      'a template with an unknown label',
+      text({ summary: "'{{ $labels.model }}'" }),
+      '7: "summary" names the label model, which this alert does not have (it has node, gpu).',
+    ],
+    [
+      'a template that is not closed',
+      text({ summary: "'{{ $value'" }),
+      '7: "summary" has a "{{" that is never closed with "}}".',
+    ],
+    [
+      'no action',
+      text({ action: undefined }),
+      '1: "action" is missing: a path to a runbook such as docs/runbooks/gpu-memory-high.md is expected.',
+    ],
+    [
+      'a name with blanks',
+      text({ alert: 'GPU is full' }),
+      '1: "alert" must be a name of letters, digits and underscores, such as GpuMemoryHigh.',
+    ],
+    ['a name that is a number', text({ alert: '5' }), '1: "alert" must be a name such as GpuMemoryHigh.'],
+    ['a field twice', `${text()}alert: Y\n`, '9: This is not YAML: Map keys must be unique.'],
+    ['two documents', `${text()}---\n${text()}`, '9: There is a second document: one rule a file is expected.'],
+    ['a broken line', `alert: X\nsignal: [\n`, '3: This is not YAML: '],
+    ['an empty file', '', '1: The file holds no rule: fields such as "alert: GpuMemoryHigh" are expected.'],
+    ['a list', '- alert: X\n', '1: The file holds no rule'],
+    ['a huge file', `# ${'x'.repeat(70_000)}\n${text()}`, '1: The file is larger than 64 KiB'],
+  ])('%s', async (_, content, mistake) => {
+    await write('gpu.yaml', content);
+    const found = await mistakes();
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(`alerts/gpu.yaml:${mistake}`);
+  });
+
+  it('a duplicate name', async () => {
+    await write('a.yaml', text());
+    await write('b.yaml', `# the same\n${text()}`);
+    expect(await mistakes()).toEqual([
+      'alerts/b.yaml:2: The alert Full is already defined in alerts/a.yaml:1: rename one.',
+    ]);
+  });
+
+  it('all mistakes of all files at once', async () => {
+    await write('a.yaml', text({ signal: 'x.y', for: 'soon', severity: 'bad' }));
+    await write('b.yaml', text({ by: '[model]', summary: "'{{ $labels.model }}'" }));
+    expect((await mistakes()).map((line) => line.split(': ')[0])).toEqual([
+      'alerts/a.yaml:2',
+      'alerts/a.yaml:4',
+      'alerts/a.yaml:6',
+      'alerts/b.yaml:5',
+      'alerts/b.yaml:7',
+    ]);
+  });
+});
+
+describe('a folder', () => {
+  it('that is not there is named', async () => {
+    await expect(loadRules(join(folder, 'none'))).rejects.toThrow(
+      `The folder of rules ${join(folder, 'none')} can't be read (ENOENT). Set RULES_DIR`,
+    );
+  });
+
+  it('without a rule is named', async () => {
+    await expect(loadRules(folder)).rejects.toThrow(`The folder of rules ${folder} holds no *.yaml file.`);
+  });
+});

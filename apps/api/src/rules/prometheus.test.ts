@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { parseRule } from './parse.js';
+import { toPrometheusRules } from './prometheus.js';
+
+const convert = (source: string) => {
+  const { rule, problems } = parseRule(`${source}severity: info\naction: docs/x.md\n`, 'a.yaml');
+  expect(problems).toEqual([]);
+  return toPrometheusRules([rule!]).groups[0]!.rules[0]!;
+};
+
+describe("a rule in Prometheus's words", () => {
+  it('compares the same signal with the same threshold, under its own labels', () => {
+    const rule = convert(
+      `alert: A\nsignal: request.rate\ncondition: { below: 2 }\nover: 5m\nfor: 90s\nby: [model]\nwhere: { node: 'a"b' }\nsummary: '{{ $labels.model }} on {{ $labels.node }}: {{ $value }}'\n`,
+    );
+    expect(rule).toEqual({
+      alert: 'A',
+      expr: 'sum by (gen_ai_request_model) (rate(vigil_requests_total{node="a\\"b"}[5m])) < 2',
+      for: '1m30s',
+      labels: { severity: 'info' },
+      annotations: {
+        summary: '{{ $labels.gen_ai_request_model }} on a"b: {{ $value | humanize }} requests/s',
+        runbook: 'docs/x.md',
+      },
+    });
+  });
+
+  it('reads the latest sample of a gauge, or its mean where a window is given', () => {
+    const source = 'alert: A\nsignal: gpu.power\ncondition: { above: 600 }\nby: [gpu]\nsummary: x\n';
+    expect(convert(source).expr).toBe('avg by (gpu) (hw_power_watts) > 600');
+    expect(convert(source).for).toBeUndefined();
+    expect(convert(`${source}over: 2m\n`).expr).toBe('avg_over_time((avg by (gpu) (hw_power_watts))[2m:]) > 600');
+  });
+});

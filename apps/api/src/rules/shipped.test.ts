@@ -1,0 +1,63 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parseRuleCases, playCase } from './cases.js';
+import { loadRules } from './load.js';
+import { parseRuleDuration, ruleDuration } from './duration.js';
+
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
+const TESTS = join(ROOT, 'alerts', 'tests');
+const rules = await loadRules(join(ROOT, 'alerts'));
+const files = await Promise.all(
+  (await readdir(TESTS)).map(async (name) => parseRuleCases(await readFile(join(TESTS, name), 'utf8'))),
+);
+const casesOf = (name: string) => files.filter((f) => f.alert === name).flatMap((f) => f.cases);
+
+describe('the rules of every installation', () => {
+  it('are the three', () => {
+    expect(rules.map((r) => r.name).toSorted()).toEqual(['ErrorRatioHigh', 'GpuMemoryHigh', 'ResponseLatencyHigh']);
+  });
+
+  it.each(rules.map((r) => [r.name, r] as const))(
+    '%s has a case in which it fires and one in which it is silent',
+    (name) => {
+      const cases = casesOf(name);
+      expect(cases.filter((c) => c.expect.some((e) => e.state === 'firing')).length).toBeGreaterThan(0);
+      expect(cases.filter((c) => c.expect.length === 0).length).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(rules.map((r) => [r.name, r] as const))('%s names a runbook that says what to do', (_, rule) => {
+    const path = join(ROOT, rule.action);
+    expect(existsSync(path), path).toBe(true);
+    const runbook = readFileSync(path, 'utf8');
+    expect(runbook).toContain(rule.file);
+    for (const part of ['## What it means', '## What to do', '## What to look at']) expect(runbook).toContain(part);
+  });
+
+  it('are what the cases are about', () => {
+    expect(files.map((f) => f.alert).filter((name) => !rules.some((r) => r.name === name))).toEqual([]);
+  });
+});
+
+describe.each(rules.map((r) => [r.name, r] as const))('%s', (name, rule) => {
+  it.each(casesOf(name).map((c) => [c.name, c] as const))('%s', (_, { expect: expected, ...played }) => {
+    const told = playCase(rule, played);
+    const summaries = expected.map((e) => e.summary);
+    expect(told.map(({ summary, ...rest }, i) => ({ ...rest, summary: summaries[i] && summary }))).toEqual(
+      expected.map(({ summary, ...rest }) => ({ ...rest, summary })),
+    );
+  });
+});
+
+it.each([
+  ['90s', '1m30s'],
+  ['10m', '10m'],
+  ['1h', '1h'],
+  ['250ms', '250ms'],
+  ['0s', '0s'],
+])('the duration %s is written %s', (text, written) => {
+  expect(ruleDuration(parseRuleDuration(text)!)).toBe(written);
+});
