@@ -1,1 +1,2 @@
-export {};
+export { createApp, type RuntimeApp } from './app.js';
+export { configSchema, type RuntimeConfig } from './config.js';

@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, hostname } from 'node:os';
+import { Module, type DynamicModule } from '@nestjs/common';
+import {
+  createLogger,
+  createRegistry,
+  createWeb,
+  Health,
+  Lifecycle,
+  listen,
+  tellParent,
+  type App,
+} from '@vigil/service';
+import type { FastifyInstance } from 'fastify';
+import type { RuntimeConfig } from './config.js';
+import { LlamaEngine } from './engine/engine.js';
+import { ChatController } from './http/chat.controller.js';
+import { OpenAiErrorFilter } from './http/error-filter.js';
+import { ModelsController } from './http/models.controller.js';
+import { addRequestHooks } from './http/request-context.js';
+import { SERVICES, type Services } from './http/services.js';
+import { RuntimeMetrics } from './metrics.js';
+import { resolveModel } from './model/resolve.js';
+import { chooseThreads } from './model/threads.js';
+import { SpanOutbox } from './telemetry/outbox.js';
+import type { Tracing } from './telemetry/request-span.js';
+import { createTracer } from './telemetry/tracing.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+@Module({})
+class RuntimeModule {
+  static of(services: Services): DynamicModule {
+    return {
+      module: RuntimeModule,
+      controllers: [ChatController, ModelsController],
+      providers: [{ provide: SERVICES, useValue: services }],
+    };
+  }
+}
+
+export interface RuntimeApp extends App {
+  /** The engine's process, for tests that kill it. */
+  readonly enginePid: number | undefined;
+}
+
+/** The runtime: an OpenAI-compatible server before llama.cpp, whose every request is a span. */
+export function createApp(config: RuntimeConfig): RuntimeApp {
+  const log = createLogger('runtime', config.LOG_LEVEL);
+  const lifecycle = new Lifecycle(log);
+  let engine: LlamaEngine | undefined;
+
+  const start = async (): Promise<Record<string, string>> => {
+    const registry = createRegistry('runtime', version);
+    const metrics = new RuntimeMetrics(registry);
+    const health = new Health();
+    const progress = (text: string) => tellParent({ type: 'progress', text });
+    const model = await resolveModel({
+      model: config.MODEL,
+      name: config.MODEL_NAME,
+      downloads: config.DATA_DIR,
+      progress,
+    });
+    const outbox = await SpanOutbox.open({
+      dataDir: config.DATA_DIR,
+      maxBytes: config.SPAN_SPOOL_MAX,
+      endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
+      log,
+      onDropped: (reason, count) => metrics.spansDropped(reason, count),
+    });
+    lifecycle.onStop('spans', () => outbox.shutdown());
+    const llama = new LlamaEngine({
+      load: {
+        path: model.path,
+        gpu: config.LLAMA_GPU,
+        threads: chooseThreads(config.THREADS, model.size, availableParallelism()),
+        contextSize: config.CONTEXT_SIZE,
+        sequences: config.SLOTS,
+      },
+      queueMax: config.QUEUE_MAX,
+      stallSeconds: config.ENGINE_STALL,
+      log,
+      onReady: (seconds) => metrics.loaded(seconds),
+      onDeath: () => metrics.restarted(),
+      onProgress: everyTenth((percent) => progress(`loading ${model.name}: ${percent} %`)),
+    });
+    engine = llama;
+    lifecycle.onStop('engine', () => llama.stop());
+    await llama.start();
+    if (!llama.info.speaksDeepSeek)
+      log.warn({ model: model.name }, "the model does not know DeepSeek's chat tokens; its answers may be poor");
+    metrics.watch(llama, outbox, { model: model.name, architecture: model.architecture, slots: config.SLOTS });
+    health.add({ name: 'engine', required: true, check: () => llama.illness() });
+
+    const node = config.NODE_NAME ?? hostname();
+    const tracing: Tracing = {
+      tracer: createTracer(outbox, { version, node }),
+      outbox,
+      provider: llama.provider,
+      server: { address: /^(0\.0\.0\.0|::)$/.test(config.HOST) ? node : config.HOST, port: config.RUNTIME_PORT },
+      captureContent: config.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT,
+    };
+    const services = { engine: llama, model: model.name, created: Math.floor(Date.now() / 1000), metrics };
+    const web = await createWeb({
+      module: RuntimeModule.of(services),
+      health,
+      registry,
+      log,
+      lifecycle,
+      bodyLimit: config.BODY_LIMIT,
+      configure: (app) => {
+        app.useGlobalFilters(new OpenAiErrorFilter(log, config.BODY_LIMIT));
+        addRequestHooks(app.getHttpAdapter().getInstance() as unknown as FastifyInstance, () => tracing, metrics);
+      },
+    });
+    // Whoever waits for an answer is told before the connections are closed.
+    lifecycle.onStop('answers', () => llama.stop());
+    const address = await listen(web, config.HOST, config.RUNTIME_PORT, 'RUNTIME_PORT');
+    tracing.server.port = Number(new URL(address).port);
+    log.info({ model: model.name, device: llama.info.device, address }, 'the runtime serves');
+    return { runtime: address };
+  };
+
+  return {
+    start,
+    stop: () => lifecycle.stop(),
+    get enginePid() {
+      return engine?.pid;
+    },
+  };
+}
+
+/** Calls for each tenth that a ratio reaches, once. */
+function everyTenth(tell: (percent: number) => void): (ratio: number) => void {
+  let told = 0;
+  return (ratio) => {
+    const tenth = Math.floor(ratio * 10);
+    if (tenth <= told || tenth === 10) return;
+    told = tenth;
+    tell(tenth * 10);
+  };
+}

@@ -1,0 +1,37 @@
+import { bytes, commonConfig, duration, flag, httpUrl, integer, oneOf, port } from '@vigil/service';
+import { z } from 'zod';
+
+/** What the runtime reads from its environment. */
+export const configSchema = z.object({
+  ...commonConfig.shape,
+  RUNTIME_PORT: port(8000).describe("Port of the runtime's OpenAI API"),
+  MODEL: z
+    .string()
+    .optional()
+    .describe(
+      'A GGUF file, or hf:user/repository/file.gguf, or hf:user/repository:quantisation; else the bundled model',
+    ),
+  MODEL_NAME: z
+    .string()
+    .max(200)
+    .optional()
+    .describe("The model's name in the API and in every signal; the file's name unless set"),
+  CONTEXT_SIZE: integer(4096, 16, 4_194_304).describe(
+    'Tokens that prompt and answer may have together; never more than the model was trained on',
+  ),
+  SLOTS: integer(4, 1, 256).describe('Requests that are answered at once'),
+  QUEUE_MAX: integer(64, 0, 100_000).describe('Requests that may wait for a slot; more are refused with 429'),
+  THREADS: integer(0, 0, 1024).describe('Processor threads of the engine; 0 chooses by the size of the model'),
+  LLAMA_GPU: oneOf(['auto', 'cuda', 'vulkan', 'metal', 'none'], 'auto').describe('What llama.cpp computes on'),
+  ENGINE_STALL: duration('5m', 1).describe('An engine that shows no progress for so long is ended and started again'),
+  BODY_LIMIT: bytes('4MiB').describe('Largest body of a request'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl()
+    .default('http://127.0.0.1:4318')
+    .describe('Where spans go, by OTLP over HTTP: the collector'),
+  OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: flag(true).describe(
+    'Put messages into spans, so that the collector can score them; it drops the text afterwards',
+  ),
+  SPAN_SPOOL_MAX: bytes('64MiB').describe('Spans that may wait on disk for the collector'),
+});
+
+export type RuntimeConfig = z.output<typeof configSchema>;

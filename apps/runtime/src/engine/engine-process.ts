@@ -1,0 +1,137 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from '@vigil/service';
+import type { FromChild, LoadOptions, ModelInfo, ToChild } from './protocol.js';
+
+const CHILD = fileURLToPath(new URL('../child/main.js', import.meta.url));
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 10_000;
+/** An engine that lived this long was well: its next death counts as the first. */
+const STABLE_MS = 30_000;
+/** The end of what it wrote, to say why it died. */
+const OUTPUT_KEPT = 2_000;
+
+/** Delay before the engine is started again, in milliseconds, after so many quick deaths in a row. */
+export function restartDelay(quickDeaths: number): number {
+  return Math.min(FIRST_DELAY_MS * 2 ** Math.min(quickDeaths, 20), LONGEST_DELAY_MS);
+}
+
+export interface EngineEvents {
+  /** A message about an answer. */
+  message(message: FromChild & { id: number }): void;
+  /** Ready, for the first time or again; `seconds` it took. */
+  ready(info: ModelInfo, seconds: number): void;
+  /** It died after it had been ready; it is being started again. */
+  died(how: string): void;
+  progress(ratio: number): void;
+}
+
+export type EngineState = 'starting' | 'ready' | 'down' | 'stopped';
+
+/** The engine's process: started, watched, started again when it dies, ended. */
+export class EngineProcess {
+  state: EngineState = 'starting';
+  /** Failed attempts to bring it back, in a row. */
+  failures = 0;
+  /** Why it is not ready. */
+  reason = 'the model is being loaded';
+  private child: ChildProcess | undefined;
+  private quickDeaths = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly options: LoadOptions,
+    private readonly events: EngineEvents,
+    private readonly log: Logger,
+  ) {}
+
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  /**
+   * Loads the model for the first time.
+   * @throws Error with the engine's own reason when it can not
+   */
+  async start(): Promise<void> {
+    await this.launch();
+  }
+
+  send(message: ToChild): void {
+    // A channel that is closing fails by callback; the exit that follows is what counts.
+    if (this.child?.connected) this.child.send(message, () => undefined);
+  }
+
+  /** Ends a process that no longer answers; its death brings the next. */
+  kill(): void {
+    this.child?.kill('SIGKILL');
+  }
+
+  /** Ends it for good. Nothing in it needs an orderly end, and llama.cpp's own can hang. */
+  async stop(): Promise<void> {
+    this.state = 'stopped';
+    clearTimeout(this.timer);
+    const child = this.child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((done) => child.once('exit', done));
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  private launch(): Promise<void> {
+    const began = performance.now();
+    const child = fork(CHILD, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+    this.child = child;
+    this.send({ type: 'load', options: this.options });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (data: Buffer) => (output = (output + data.toString()).slice(-OUTPUT_KEPT)));
+    child.on('error', (error) => (output += error.message));
+    return new Promise((resolve, reject) => {
+      child.on('message', (message: FromChild) => {
+        if (message.type === 'loaded') {
+          if (this.state === 'stopped') return;
+          this.state = 'ready';
+          this.failures = 0;
+          this.events.ready(message.info, (performance.now() - began) / 1000);
+          resolve();
+        } else if (message.type === 'load-failed') {
+          reject(new Error(message.message));
+          child.kill('SIGKILL');
+        } else if (message.type === 'load-progress') this.events.progress(message.ratio);
+        else if (message.type === 'log') this.log[message.level]({ source: 'llama.cpp' }, message.message);
+        else this.events.message(message);
+      });
+      // 'close' comes after everything that it said was read.
+      child.once('close', (code, signal) => {
+        const how = `${signal ?? `exit code ${code}`}${lastLine(output)}`;
+        reject(new Error(`the engine's process ended (${how})`));
+        if (child === this.child) this.onExit(how, performance.now() - began);
+      });
+    });
+  }
+
+  private onExit(how: string, livedMs: number): void {
+    if (this.state === 'stopped' || this.state === 'starting') return;
+    this.reason = `the engine died (${how}) and is being started again`;
+    this.quickDeaths = livedMs > STABLE_MS ? 0 : this.quickDeaths + 1;
+    if (this.state === 'ready') {
+      this.state = 'down';
+      this.log.error({ reason: how }, 'the engine died; it is started again');
+      this.events.died(how);
+    } else this.failures++;
+    this.timer = setTimeout(
+      () => {
+        this.launch().catch((error: Error) =>
+          this.log.error({ reason: error.message }, 'the engine did not come back'),
+        );
+      },
+      restartDelay(Math.max(this.quickDeaths - 1, 0)),
+    );
+  }
+}
+
+function lastLine(output: string): string {
+  const line = output.trim().split('\n').at(-1) ?? '';
+  return line === '' ? '' : `: ${line.slice(0, 300)}`;
+}

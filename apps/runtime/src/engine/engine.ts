@@ -1,0 +1,221 @@
+import { UserError, type Logger } from '@vigil/service';
+import { ApiError } from '../errors.js';
+import { EngineProcess } from './engine-process.js';
+import { Generation } from './generation.js';
+import type { FromChild, GenerationRequest, LoadOptions, ModelInfo } from './protocol.js';
+
+/** Whatever answers: llama.cpp here, another server elsewhere. */
+export interface Engine {
+  /** As `gen_ai.provider.name` has it. */
+  readonly provider: string;
+  readonly info: ModelInfo;
+  /** A sentence when it can not answer now. */
+  illness(): string | undefined;
+  /** @throws ApiError when nobody else may wait, or the engine is gone for longer */
+  generate(request: GenerationRequest): Generation;
+}
+
+export interface LlamaEngineOptions {
+  load: LoadOptions;
+  /** Requests that may wait for a slot. */
+  queueMax: number;
+  /** Seconds without a sign of life after which the process is ended. */
+  stallSeconds: number;
+  log: Logger;
+  onReady?: (seconds: number) => void;
+  onDeath?: () => void;
+  onProgress?: (ratio: number) => void;
+}
+
+/** After so many failed attempts to come back nobody is kept waiting any more. */
+const GIVE_UP_AFTER = 3;
+const WATCH_MS = 1_000;
+
+/** llama.cpp in a process of its own, with a bounded queue before its slots. */
+export class LlamaEngine implements Engine {
+  readonly provider = 'llama.cpp';
+  private readonly process: EngineProcess;
+  /** First come, first served. */
+  private readonly waiting: Generation[] = [];
+  /** By id; `lastSign` in milliseconds of the monotonic clock. */
+  private readonly running = new Map<number, { generation: Generation; lastSign: number; startedAt: number }>();
+  private nextId = 1;
+  private meanSeconds = 1;
+  private loaded: ModelInfo | undefined;
+  private watch: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: LlamaEngineOptions) {
+    this.process = new EngineProcess(
+      options.load,
+      {
+        message: (message) => this.onMessage(message),
+        ready: (info, seconds) => {
+          this.loaded = info;
+          options.onReady?.(seconds);
+          this.pump();
+        },
+        died: (how) => this.onDeath(how),
+        progress: (ratio) => options.onProgress?.(ratio),
+      },
+      options.log,
+    );
+  }
+
+  /**
+   * Loads the model.
+   * @throws UserError a sentence that names the file and MODEL
+   */
+  async start(): Promise<void> {
+    try {
+      await this.process.start();
+    } catch (error) {
+      const reason = (error as Error).message.trim().replace(/\.$/, '');
+      throw new UserError(
+        `The model file ${this.options.load.path} could not be loaded: ${reason}. ` +
+          'Set MODEL to another GGUF file; if memory is short, lower SLOTS or CONTEXT_SIZE.',
+      );
+    }
+    this.watch = setInterval(() => this.endStalled(performance.now()), WATCH_MS);
+    this.watch.unref();
+  }
+
+  /** Ends the process; whoever waits or is being answered is told. */
+  async stop(): Promise<void> {
+    clearInterval(this.watch);
+    const error = () => new ApiError(503, 'server_stopping', 'The server is stopping.', { retryAfter: 5 });
+    for (const generation of this.waiting.splice(0)) generation.fail(error());
+    for (const { generation } of this.running.values()) generation.fail(error());
+    this.running.clear();
+    await this.process.stop();
+  }
+
+  get info(): ModelInfo {
+    if (!this.loaded) throw new Error('The model is not loaded yet.');
+    return this.loaded;
+  }
+
+  get pid(): number | undefined {
+    return this.process.pid;
+  }
+
+  get counts(): { running: number; waiting: number } {
+    return { running: this.running.size, waiting: this.waiting.length };
+  }
+
+  /** Share of the context's cells that hold tokens, 0 to 1. */
+  get cacheUsage(): number {
+    const cells = (this.loaded?.contextSize ?? 0) * this.options.load.sequences;
+    let used = 0;
+    for (const { generation } of this.running.values()) used += generation.usage.input + generation.usage.output;
+    return cells === 0 ? 0 : Math.min(used / cells, 1);
+  }
+
+  illness(): string | undefined {
+    return this.process.state === 'ready' ? undefined : this.process.reason;
+  }
+
+  generate(request: GenerationRequest): Generation {
+    if (this.process.state === 'stopped' || this.process.failures >= GIVE_UP_AFTER)
+      throw new ApiError(503, 'engine_unavailable', `No answers can be given now: ${this.process.reason}.`, {
+        retryAfter: 10,
+      });
+    const busy = this.running.size >= this.options.load.sequences || this.process.state !== 'ready';
+    if (busy && this.waiting.length >= this.options.queueMax)
+      throw new ApiError(429, 'queue_full', 'Too many requests are waiting for an answer. Try again in a moment.', {
+        retryAfter: retryAfter(this.waiting.length, this.options.load.sequences, this.meanSeconds),
+      });
+    const generation = new Generation(this.nextId++, request, (g) => this.onCancel(g));
+    this.waiting.push(generation);
+    this.pump();
+    return generation;
+  }
+
+  private pump(): void {
+    while (this.process.state === 'ready' && this.running.size < this.options.load.sequences) {
+      const generation = this.waiting.shift();
+      if (!generation) return;
+      const now = performance.now();
+      generation.dispatched();
+      this.running.set(generation.id, { generation, lastSign: now, startedAt: now });
+      this.process.send({ type: 'generate', id: generation.id, request: generation.request });
+    }
+  }
+
+  private onCancel(generation: Generation): void {
+    const index = this.waiting.indexOf(generation);
+    if (index >= 0) this.waiting.splice(index, 1);
+    // The slot is free once the engine says so: a step may be under way.
+    else if (this.running.has(generation.id)) this.process.send({ type: 'cancel', id: generation.id });
+  }
+
+  private onMessage(message: FromChild & { id: number }): void {
+    const run = this.running.get(message.id);
+    if (!run) return;
+    const { generation } = run;
+    run.lastSign = performance.now();
+    switch (message.type) {
+      case 'started':
+        return generation.begin(message.inputTokens);
+      case 'prefilled':
+        return;
+      case 'delta':
+        return generation.add(message.reasoning, message.content, message.output, message.reasoningTokens);
+      case 'done':
+        generation.finish(message.finishReason, message.usage, message.reasoningClosed);
+        this.meanSeconds = 0.9 * this.meanSeconds + (0.1 * (run.lastSign - run.startedAt)) / 1000;
+        break;
+      case 'refused':
+        generation.fail(tooLong(message.inputTokens, this.info.contextSize));
+        break;
+      case 'failed':
+        this.options.log.error({ reason: message.message }, 'an answer failed in the engine');
+        generation.fail(new ApiError(500, 'engine_error', 'The engine failed to answer.'));
+        break;
+      case 'cancelled':
+        break;
+    }
+    this.running.delete(message.id);
+    this.pump();
+  }
+
+  private onDeath(how: string): void {
+    this.options.onDeath?.();
+    for (const { generation } of this.running.values())
+      generation.fail(
+        new ApiError(503, 'engine_died', `The engine died while it answered (${how.split(':')[0]}). Try again.`, {
+          retryAfter: 1,
+        }),
+      );
+    this.running.clear();
+  }
+
+  private endStalled(now: number): void {
+    if (this.process.failures >= GIVE_UP_AFTER)
+      for (const generation of this.waiting.splice(0))
+        generation.fail(
+          new ApiError(503, 'engine_unavailable', `No answers can be given now: ${this.process.reason}.`, {
+            retryAfter: 10,
+          }),
+        );
+    if (this.process.state !== 'ready') return;
+    for (const { lastSign } of this.running.values())
+      if (now - lastSign > this.options.stallSeconds * 1000) {
+        this.options.log.error({ seconds: this.options.stallSeconds }, 'the engine shows no sign of life; it is ended');
+        return this.process.kill();
+      }
+  }
+}
+
+const tooLong = (inputTokens: number, contextSize: number): ApiError =>
+  new ApiError(
+    400,
+    'context_length_exceeded',
+    `The messages have at least ${inputTokens} tokens; this model's context holds ${contextSize} for messages and ` +
+      'answer together. Shorten the messages.',
+    { param: 'messages' },
+  );
+
+/** Seconds until a place in the queue is likely to be free: 1 to 60. */
+export function retryAfter(waiting: number, slots: number, meanSeconds: number): number {
+  return Math.min(60, Math.max(1, Math.ceil((meanSeconds * Math.max(waiting, 1)) / slots / 4)));
+}

@@ -1,0 +1,38 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RuntimeMetrics } from '../metrics.js';
+import { RequestSpan, type Tracing } from '../telemetry/request-span.js';
+
+export const CHAT_PATH = '/v1/chat/completions';
+
+const spans = new WeakMap<FastifyRequest, RequestSpan>();
+
+/** The span of a request for an answer; undefined for any other request. */
+export const spanOf = (request: FastifyRequest): RequestSpan | undefined => spans.get(request);
+
+/**
+ * What happens to every request from its first byte: it gets an id, and a request for an answer gets its span, which
+ * ends with the connection's last word, whatever comes between. So a body that can not even be read is seen as well.
+ */
+export function addRequestHooks(server: FastifyInstance, tracing: () => Tracing, metrics: RuntimeMetrics): void {
+  server.addHook('onRequest', (request, reply, done) => {
+    // Set on the raw response too: a stream writes its headers itself.
+    reply.header('x-request-id', requestId(request.headers['x-request-id']));
+    reply.raw.setHeader('x-request-id', reply.getHeader('x-request-id')!);
+    if (request.method === 'POST' && request.routeOptions.url === CHAT_PATH) {
+      const span = new RequestSpan(tracing(), request.headers);
+      spans.set(request, span);
+      reply.raw.once('close', () => metrics.ended(span.end(deliveredStatus(reply))));
+    }
+    done();
+  });
+}
+
+function deliveredStatus(reply: FastifyReply): number | undefined {
+  return reply.raw.writableFinished ? reply.raw.statusCode : undefined;
+}
+
+/** The caller's own id where it is a plain one, so that both sides find the same request. */
+function requestId(given: unknown): string {
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : `req_${randomUUID()}`;
+}

@@ -1,0 +1,92 @@
+import { stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { errorMessage, UserError } from '@vigil/service';
+import { checkHeader } from './check.js';
+import { GgufError, readGgufHeader } from './gguf-header.js';
+
+/** The model that ships with Vigil; found from wherever the process was started. */
+export const BUNDLED = fileURLToPath(new URL('../../../../models/vigil-scripted-r1.gguf', import.meta.url));
+
+export interface ModelFile {
+  path: string;
+  /** As clients name it. */
+  name: string;
+  /** Bytes of the file, of its first part where it has several. */
+  size: number;
+  architecture: string;
+}
+
+export interface ResolveOptions {
+  /** `MODEL`, if it was set. */
+  model: string | undefined;
+  /** `MODEL_NAME`, if it was set. */
+  name: string | undefined;
+  /** Folder for downloads. */
+  downloads: string;
+  /** Told about a download. */
+  progress: (text: string) => void;
+}
+
+/**
+ * Finds the model's file, fetching it where MODEL says `hf:`, and checks its header, as a bad one would end the
+ * process that loads it.
+ * @throws UserError a sentence that names the file and MODEL
+ */
+export async function resolveModel(options: ResolveOptions): Promise<ModelFile> {
+  const { model } = options;
+  const path = model?.startsWith('hf:') ? await download(model, options) : model ? resolve(model) : BUNDLED;
+  try {
+    const { size } = await statFile(path);
+    const architecture = checkHeader(await readGgufHeader(path));
+    return { path, name: options.name ?? nameOf(path), size, architecture };
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const reason = error instanceof GgufError ? error.message : `can not be read: ${errorMessage(error)}`;
+    throw new UserError(`The model file ${path} ${reason}. ${ADVICE}`);
+  }
+}
+
+const ADVICE = 'Set MODEL to another GGUF file, or unset it to use the bundled model.';
+
+async function statFile(path: string): Promise<{ size: number }> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+      throw new UserError(`There is no model file ${path}. ${ADVICE}`);
+    throw error;
+  });
+  if (!found.isFile()) throw new UserError(`${path} is no file, so it can not be the model. ${ADVICE}`);
+  return found;
+}
+
+/** `DeepSeek-R1-Q4_K_M-00001-of-00003.gguf` is called `DeepSeek-R1-Q4_K_M`. */
+export function nameOf(path: string): string {
+  return basename(path)
+    .replace(/\.gguf$/i, '')
+    .replace(/-\d{5}-of-\d{5}$/, '');
+}
+
+async function download(model: string, { downloads, progress }: ResolveOptions): Promise<string> {
+  // Heavy, and needed for downloads only.
+  const { resolveModelFile } = await import('node-llama-cpp');
+  let told = -1;
+  progress(`looking for ${model}`);
+  try {
+    // HF_ENDPOINT and HF_TOKEN are honoured by it.
+    return await resolveModelFile(model, {
+      directory: join(resolve(downloads), 'models'),
+      cli: false,
+      onProgress: ({ totalSize, downloadedSize }) => {
+        const percent = totalSize > 0 ? Math.floor((downloadedSize / totalSize) * 100) : 0;
+        if (percent === told) return;
+        told = percent;
+        progress(`${model}: ${percent} % of ${(totalSize / 2 ** 30).toFixed(2)} GiB`);
+      },
+    });
+  } catch (error) {
+    throw new UserError(
+      `The model ${model} could not be fetched: ${errorMessage(error).split('\n')[0]}. ` +
+        'Check the name in MODEL and the way to the network, or set MODEL to a GGUF file on this machine.',
+    );
+  }
+}

@@ -1,0 +1,164 @@
+import {
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Attributes,
+  type Span,
+  type Tracer,
+} from '@opentelemetry/api';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import type { Usage } from '../engine/protocol.js';
+import type { ApiError } from '../errors.js';
+import type { ChatRequest } from '../http/chat-request.js';
+import { inputMessages, outputMessages } from './content.js';
+import type { SpanOutbox } from './outbox.js';
+import { parseTraceparent } from './traceparent.js';
+
+export interface Tracing {
+  tracer: Tracer;
+  outbox: SpanOutbox;
+  provider: string;
+  /** Where clients reach this server: bounded, never what a client says. */
+  server: { address: string; port: number };
+  captureContent: boolean;
+}
+
+export interface Answer {
+  finishReason: string;
+  usage: Usage;
+  reasoningClosed: boolean | undefined;
+  reasoning: string;
+  content: string;
+}
+
+/** How long a first chunk may wait for the note that a request is under way. */
+const NOTE_MS = 50;
+const NAME_MAX = 200;
+
+/** The span of one request, from its first byte to the last of its answer. Nothing here throws or holds a request up. */
+export class RequestSpan {
+  private readonly span: Span;
+  private readonly began = performance.now();
+  private noted: Promise<unknown> = Promise.resolve();
+  private firstAt: number | undefined;
+  private failed: { error: ApiError; midStream: boolean } | undefined;
+  private ended = false;
+
+  constructor(
+    private readonly tracing: Tracing,
+    headers: Record<string, unknown>,
+  ) {
+    const parent = parseTraceparent(headers['traceparent'], headers['tracestate']);
+    this.span = tracing.tracer.startSpan(
+      'chat',
+      {
+        kind: SpanKind.SERVER,
+        attributes: {
+          'gen_ai.operation.name': 'chat',
+          'gen_ai.provider.name': tracing.provider,
+          'server.address': tracing.server.address,
+          'server.port': tracing.server.port,
+          ...named('gen_ai.conversation.id', conversationOf(headers['x-conversation-id'])),
+        },
+      },
+      parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT,
+    );
+  }
+
+  /** The model that the client named, even where there is none. */
+  model(name: unknown): void {
+    if (typeof name !== 'string' || name === '') return;
+    const short = name.slice(0, NAME_MAX).toWellFormed();
+    this.span.updateName(`chat ${short}`);
+    this.span.setAttribute('gen_ai.request.model', short);
+  }
+
+  /** The request is in order and will be answered under this id, unless this process is killed: then the next reports it. */
+  accepted(request: ChatRequest, responseId: string): void {
+    const { sampling } = request.generation;
+    this.span.setAttributes({
+      'gen_ai.request.temperature': sampling.temperature,
+      'gen_ai.request.top_p': sampling.topP,
+      'gen_ai.request.seed': sampling.seed,
+      'gen_ai.request.stream': request.stream,
+      'gen_ai.response.id': responseId,
+      'gen_ai.response.model': request.model,
+      ...named('gen_ai.request.max_tokens', request.generation.maxTokens),
+      ...(request.generation.stop.length > 0 && { 'gen_ai.request.stop_sequences': request.generation.stop }),
+      ...named('gen_ai.conversation.id', conversationOf(request.conversationId)),
+    });
+    const written = this.tracing.outbox.begin(this.span as unknown as ReadableSpan);
+    this.noted = Promise.race([written, new Promise((done) => setTimeout(done, NOTE_MS).unref())]);
+    if (this.tracing.captureContent) this.span.setAttribute('gen_ai.input.messages', inputMessages(request.messages));
+  }
+
+  started(queuedSeconds: number, usage: Pick<Usage, 'input'>): void {
+    this.span.setAttributes({
+      'vigil.queue.duration': queuedSeconds,
+      'gen_ai.usage.input_tokens': usage.input,
+      // Nothing is ever shifted out of the context: what does not fit is refused.
+      'vigil.context.kept': 1,
+    });
+  }
+
+  /** To be awaited before the first chunk of a stream: from then on the client knows the response's id. */
+  async firstChunk(): Promise<void> {
+    this.firstAt ??= performance.now();
+    await this.noted;
+  }
+
+  answered(answer: Answer): void {
+    this.usage(answer.usage);
+    this.span.setAttribute('gen_ai.response.finish_reasons', [answer.finishReason]);
+    if (answer.reasoningClosed !== undefined) this.span.setAttribute('vigil.reasoning.closed', answer.reasoningClosed);
+    if (this.tracing.captureContent) this.span.setAttribute('gen_ai.output.messages', outputMessages(answer));
+  }
+
+  usage(usage: Usage): void {
+    this.span.setAttributes({
+      'gen_ai.usage.output_tokens': usage.output,
+      'gen_ai.usage.reasoning.output_tokens': usage.reasoning,
+    });
+  }
+
+  /** `midStream`: the client has been told 200 before. */
+  fail(error: ApiError, midStream: boolean): void {
+    this.failed ??= { error, midStream };
+  }
+
+  /**
+   * The answer is out, or its client is gone.
+   * @param status of an answer that was delivered whole; undefined where it was not
+   * @returns how it ended: `ok` or an error's type
+   */
+  end(status: number | undefined): string {
+    if (this.ended) return '';
+    this.ended = true;
+    if (this.firstAt !== undefined)
+      this.span.setAttribute('gen_ai.response.time_to_first_chunk', (this.firstAt - this.began) / 1000);
+    const type = this.failed?.error.errorType ?? (status === undefined ? 'client_disconnected' : undefined);
+    if (type !== undefined) this.span.setAttribute('error.type', type);
+    if (this.failed && this.failed.error.status >= 500)
+      this.span.setStatus({ code: SpanStatusCode.ERROR, message: this.failed.error.message });
+    // A stream that broke off was promised as 200, which would be no true word for its end.
+    if (status !== undefined && !this.failed?.midStream) this.span.setAttribute('http.response.status_code', status);
+    this.span.end();
+    return type ?? 'ok';
+  }
+}
+
+function named(key: string, value: string | number | undefined): Attributes {
+  return value === undefined ? {} : { [key]: value };
+}
+
+/** A conversation's id as a client may choose it: any text, within bounds. */
+function conversationOf(value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  const id = value
+    .replace(/\p{Cc}/gu, '')
+    .slice(0, 256)
+    .toWellFormed()
+    .trim();
+  return id === '' ? undefined : id;
+}

@@ -1,0 +1,100 @@
+import { TokenDecoder } from './decoder.js';
+import { StopFinder } from './stop.js';
+
+export interface Piece {
+  reasoning: string;
+  content: string;
+}
+
+export interface AnswerOptions<T> {
+  detokenize: (tokens: readonly T[], before: readonly T[]) => string;
+  /** The tokens that open and close reasoning; undefined for a model that has none. */
+  thinkBegin: T | undefined;
+  thinkEnd: T | undefined;
+  /** The prompt ends with `<think>`. */
+  primed: boolean;
+  /** Texts that end the answer; they do not apply to the reasoning. */
+  stop: readonly string[];
+}
+
+/**
+ * Reasoning and answer, told apart by token, not by text: an answer may well speak about `</think>`. Whitespace
+ * between the two belongs to neither.
+ */
+export class AnswerStream<T> {
+  private readonly decoder: TokenDecoder<T>;
+  private readonly stop: StopFinder;
+  private inReasoning: boolean;
+  private count = 0;
+  private inReasoningCount = 0;
+  private whitespace = '';
+  private begun = false;
+  private closed = false;
+
+  constructor(private readonly options: AnswerOptions<T>) {
+    this.decoder = new TokenDecoder(options.detokenize);
+    this.stop = new StopFinder(options.stop);
+    this.inReasoning = options.primed;
+  }
+
+  /** Tokens taken, and those of them that belong to the reasoning, its end included. */
+  get tokens(): { output: number; reasoning: number } {
+    return { output: this.count, reasoning: this.inReasoningCount };
+  }
+
+  /** Whether `</think>` was said; undefined where no reasoning was begun. */
+  get reasoningClosed(): boolean | undefined {
+    return this.closed ? true : this.inReasoning ? false : undefined;
+  }
+
+  /** Takes the next token. `stopped`: a stop text was found, and nothing more may follow. */
+  push(token: T): Piece & { stopped: boolean } {
+    this.count++;
+    if (this.inReasoning) this.inReasoningCount++;
+    if (this.inReasoning && token === this.options.thinkEnd) {
+      const piece = this.reasoning(this.decoder.flush());
+      this.inReasoning = false;
+      this.closed = true;
+      this.begun = false;
+      this.whitespace = '';
+      return { ...piece, stopped: false };
+    }
+    if (token === this.options.thinkBegin && this.count === 1 && !this.options.primed) {
+      this.inReasoning = true;
+      this.inReasoningCount = 1;
+      return { reasoning: '', content: '', stopped: false };
+    }
+    const text = this.decoder.push(token);
+    return this.inReasoning ? { ...this.reasoning(text), stopped: false } : this.content(text);
+  }
+
+  /** The last token, which ends the answer and says nothing. */
+  end(): void {
+    this.count++;
+    if (this.inReasoning) this.inReasoningCount++;
+  }
+
+  /** What was held back, once nothing more comes. */
+  flush(): Piece {
+    const text = this.decoder.flush();
+    if (this.inReasoning) return this.reasoning(text);
+    const { content, stopped } = this.content(text);
+    return { reasoning: '', content: stopped ? content : content + this.stop.flush() };
+  }
+
+  /** Leading whitespace is dropped, trailing whitespace waits for what follows. */
+  private reasoning(text: string): Piece {
+    const all = this.begun ? this.whitespace + text : text.trimStart();
+    const shown = all.trimEnd();
+    this.whitespace = all.slice(shown.length);
+    this.begun ||= shown !== '';
+    return { reasoning: shown, content: '' };
+  }
+
+  private content(text: string): Piece & { stopped: boolean } {
+    const all = this.begun ? text : text.trimStart();
+    this.begun ||= all !== '';
+    const { text: shown, found } = this.stop.push(all);
+    return { reasoning: '', content: shown, stopped: found };
+  }
+}
