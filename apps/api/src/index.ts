@@ -1,1 +1,3 @@
-export {};
+export { createApp, type ApiOptions } from './app.js';
+export { configSchema, type ApiConfig } from './config.js';
+export * from './rules/index.js';

@@ -1,0 +1,158 @@
+import { join, resolve } from 'node:path';
+import {
+  createLogger,
+  createRegistry,
+  createWeb,
+  errorMessage,
+  Health,
+  Lifecycle,
+  listen,
+  UserError,
+  type App,
+  type Logger,
+} from '@vigil/service';
+import { connect, connectionProblem, createStore } from '@vigil/store';
+import type { DataSource } from 'typeorm';
+import { ROOT, type ApiConfig } from './config.js';
+import { DatabaseState } from './database.js';
+import { Evaluator } from './evaluate/evaluator.js';
+import { EvaluationSchedule } from './evaluate/schedule.js';
+import { Recorder } from './evaluate/recorder.js';
+import { serveDocs } from './http/docs.js';
+import { ErrorFilter } from './http/errors.js';
+import { secure } from './http/security.js';
+import { createMetrics } from './metrics.js';
+import { ApiModule } from './module.js';
+import { channelsOf } from './notify/channels.js';
+import { Delivery } from './notify/delivery.js';
+import { isAddress, readRunbook, type Runbook } from './notify/runbook.js';
+import { loadRules, RuleError, type Rule } from './rules/index.js';
+
+const VERSION = '0.1.0';
+
+export interface ApiOptions {
+  config: ApiConfig;
+  log?: Logger;
+  /** For how long after a start or an outage missing data mean nothing, in seconds; a minute unless given. */
+  graceSeconds?: number;
+}
+
+/** The API with its evaluator and its deliveries. Nothing is touched before `start`. */
+export function createApp({ config, log = createLogger('api', config.LOG_LEVEL), graceSeconds = 60 }: ApiOptions): App {
+  const lifecycle = new Lifecycle(log);
+  return {
+    start: async () => {
+      try {
+        return await start(config, graceSeconds, log, lifecycle);
+      } catch (error) {
+        await lifecycle.stop();
+        throw error;
+      }
+    },
+    stop: () => lifecycle.stop(),
+  };
+}
+
+async function start(
+  config: ApiConfig,
+  graceSeconds: number,
+  log: Logger,
+  lifecycle: Lifecycle,
+): Promise<Record<string, string>> {
+  const rulesFolder = config.RULES_DIR === undefined ? join(ROOT, 'alerts') : resolve(config.RULES_DIR);
+  const rules = await readRules(rulesFolder);
+  const runbooks = await readRunbooks(rules, rulesFolder, log);
+  const store = await openStore(config, log, lifecycle);
+
+  const registry = createRegistry('api', VERSION);
+  const metrics = createMetrics(registry);
+  const database = new DatabaseState();
+  const health = new Health();
+  health.add({ name: 'postgresql', required: true, check: () => database.reason });
+
+  const channels = channelsOf(config);
+  const scope = config.ALERT_SCOPE;
+  const timeoutSeconds = config.NOTIFY_TIMEOUT;
+  const delivery = new Delivery({ store, scope, channels, timeoutSeconds, database, metrics, log });
+  lifecycle.onStop('delivery', () => delivery.stop());
+
+  let address = '';
+  const publicUrl = () => (config.PUBLIC_URL ?? address).replace(/\/+$/, '');
+  const evaluator = new Evaluator({
+    store,
+    scope,
+    rules: rules.map((rule) => ({
+      rule,
+      steps: runbooks.get(rule.name)?.steps ?? [],
+      hasRunbook: runbooks.has(rule.name),
+    })),
+    recorder: new Recorder({ scope, channels, publicUrl, log }),
+    intervalSeconds: config.EVALUATION_INTERVAL,
+    graceSeconds,
+    database,
+    metrics,
+    log,
+    onMessages: () => delivery.wake(),
+  });
+  const context = { store, scope, rules, runbooks, evaluator };
+  const app = await createWeb({
+    module: ApiModule.of(context, config.EVALUATION_INTERVAL),
+    health,
+    registry,
+    log,
+    lifecycle,
+    configure: (web) => {
+      secure(web);
+      web.useGlobalFilters(new ErrorFilter(log));
+      serveDocs(web, VERSION);
+    },
+  });
+  address = await listen(app, config.HOST, config.API_PORT, 'API_PORT');
+  delivery.start();
+  app.get(EvaluationSchedule).start();
+  log.info(
+    { address, rules: rules.length, channels: channels.map(({ name, url }) => `${name} at ${url.host}`) },
+    'the API serves',
+  );
+  return { api: address };
+}
+
+async function readRules(folder: string): Promise<Rule[]> {
+  try {
+    return await loadRules(folder);
+  } catch (error) {
+    throw error instanceof RuleError ? new UserError(error.message) : error;
+  }
+}
+
+async function readRunbooks(rules: readonly Rule[], folder: string, log: Logger): Promise<Map<string, Runbook>> {
+  const runbooks = new Map<string, Runbook>();
+  for (const rule of rules) {
+    const runbook = await readRunbook(rule, folder);
+    if (runbook) runbooks.set(rule.name, runbook);
+    else if (!isAddress(rule.action))
+      log.warn(
+        { rule: rule.name, action: rule.action },
+        'the runbook of a rule is not there: its messages only name it',
+      );
+  }
+  return runbooks;
+}
+
+async function openStore(config: ApiConfig, log: Logger, lifecycle: Lifecycle): Promise<DataSource> {
+  const store = createStore({
+    url: config.DATABASE_URL,
+    applicationName: 'vigil-api',
+    poolSize: 6,
+    onPoolError: (error) => log.debug({ reason: errorMessage(error) }, 'an idle connection to PostgreSQL ended'),
+  });
+  lifecycle.onStop('database', async () => {
+    if (store.isInitialized) await store.destroy();
+  });
+  try {
+    await connect(store, config.DATABASE_URL);
+  } catch (error) {
+    throw new UserError(connectionProblem(error, config.DATABASE_URL));
+  }
+  return store;
+}

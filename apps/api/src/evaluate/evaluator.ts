@@ -1,0 +1,173 @@
+import { describeError, errorMessage, type Logger } from '@vigil/service';
+import type { SignalValue } from '@vigil/store';
+import type { DataSource } from 'typeorm';
+import { isDefect, transaction, type DatabaseState, type Sql } from '../database.js';
+import type { ApiMetrics } from '../metrics.js';
+import { ALERT_STATES, decide, type Rule } from '../rules/index.js';
+import { dropAlerts, readAlerts, tryLock, writeAlerts, type StoredAlert } from './alert-store.js';
+import { readSignal } from './read.js';
+import type { LoadedRule, Recorder } from './recorder.js';
+
+export interface EvaluatorOptions {
+  store: DataSource;
+  scope: string;
+  rules: readonly LoadedRule[];
+  recorder: Recorder;
+  intervalSeconds: number;
+  /** For how long after a start or an outage nothing is concluded from data that are not there. */
+  graceSeconds: number;
+  database: DatabaseState;
+  metrics: ApiMetrics;
+  log: Logger;
+  /** Told after each beat that put something into the outbox. */
+  onMessages: () => void;
+  now?: () => Date;
+}
+
+export type BeatResult = 'evaluated' | 'elsewhere' | 'overlap' | 'failed';
+
+/** What this process knows of a rule's last evaluation. */
+export interface RuleStatus {
+  evaluatedAt: Date | null;
+  /** A sentence, where the last evaluation failed. */
+  error: string | null;
+}
+
+/** Evaluates all rules once a beat, and writes what follows from it in one transaction. */
+export class Evaluator {
+  readonly status = new Map<string, RuleStatus>();
+  private running: Promise<BeatResult> | undefined;
+  private lastBeat: Date | undefined;
+  private watchedSince: Date | undefined;
+  /** Longest time between two beats that counts as watched, in seconds. */
+  private readonly maxGapSeconds: number;
+
+  constructor(private readonly options: EvaluatorOptions) {
+    this.maxGapSeconds = Math.max(60, 4 * options.intervalSeconds);
+    for (const { rule } of options.rules) this.status.set(rule.name, { evaluatedAt: null, error: null });
+  }
+
+  /** One beat, unless the last one still runs. Never throws. */
+  async beat(): Promise<BeatResult> {
+    const { metrics } = this.options;
+    if (this.running) {
+      metrics.beats.inc({ result: 'overlap' });
+      return 'overlap';
+    }
+    this.running = this.attempt();
+    const result = await this.running;
+    this.running = undefined;
+    metrics.beats.inc({ result });
+    metrics.leader.set(result === 'evaluated' ? 1 : 0);
+    if (result === 'elsewhere') metrics.alerts.reset();
+    return result;
+  }
+
+  /** Resolves once no beat runs. */
+  async idle(): Promise<void> {
+    await this.running;
+  }
+
+  private async attempt(): Promise<BeatResult> {
+    const { store, database, metrics, onMessages } = this.options;
+    const now = this.options.now?.() ?? new Date();
+    const end = metrics.duration.startTimer();
+    try {
+      const told = await transaction(store, (runner) => this.evaluate(runner, now));
+      database.well();
+      if (told === undefined) return 'elsewhere';
+      end();
+      this.lastBeat = now;
+      if (told > 0) onMessages();
+      return 'evaluated';
+    } catch (error) {
+      // What was not watched must not be mistaken for data that ended.
+      this.watchedSince = undefined;
+      this.report(error);
+      return 'failed';
+    }
+  }
+
+  /** @returns how many messages were put into the outbox; undefined where another process evaluates */
+  private async evaluate(sql: Sql, now: Date): Promise<number | undefined> {
+    const { scope, rules, recorder } = this.options;
+    if (!(await tryLock(sql, scope))) return undefined;
+    const stored = await readAlerts(sql, scope);
+    if (this.isElsewhere(stored, now)) return undefined;
+    const options = { maxGapSeconds: this.maxGapSeconds, absenceCounts: this.absenceCounts(now) };
+    const alerts: StoredAlert[] = [];
+    let told = 0;
+    for (const loaded of rules) {
+      const { name } = loaded.rule;
+      const before = stored.filter((alert) => alert.rule === name);
+      const readings = await this.read(loaded.rule, now);
+      if (!readings) {
+        alerts.push(...before);
+        continue;
+      }
+      const decision = decide(loaded.rule, before, readings, now, options);
+      const after = decision.alerts.map((alert) => ({ ...alert, rule: name }));
+      await dropAlerts(sql, scope, name, decision.forgotten);
+      await writeAlerts(sql, scope, after);
+      for (const transition of decision.transitions) told += await recorder.record(sql, loaded, transition);
+      alerts.push(...after);
+    }
+    told += await recorder.retire(sql, stored, new Set(rules.map(({ rule }) => rule.name)), now);
+    this.count(alerts);
+    return told;
+  }
+
+  /**
+   * Another process has evaluated just now. The lock alone would let several processes take turns; so one that is not the
+   * last to have evaluated leaves it to the other until that one misses a beat.
+   */
+  private isElsewhere(stored: readonly StoredAlert[], now: Date): boolean {
+    const latest = stored.reduce((max, alert) => Math.max(max, alert.evaluatedAt.getTime()), 0);
+    if (latest === this.lastBeat?.getTime()) return false;
+    const age = now.getTime() - latest;
+    return age >= 0 && age < this.options.intervalSeconds * 900;
+  }
+
+  private absenceCounts(now: Date): boolean {
+    const gap = this.lastBeat ? now.getTime() - this.lastBeat.getTime() : Number.POSITIVE_INFINITY;
+    if (!this.watchedSince || gap < 0 || gap > this.maxGapSeconds * 1000) this.watchedSince = now;
+    return now.getTime() - this.watchedSince.getTime() >= this.options.graceSeconds * 1000;
+  }
+
+  /** A rule's readings; undefined where its query failed, which must not stop the others. */
+  private async read(rule: Rule, now: Date): Promise<SignalValue[] | undefined> {
+    const { store, metrics, log } = this.options;
+    const before = this.status.get(rule.name)!;
+    metrics.evaluations.inc({ rule: rule.name });
+    try {
+      const readings = await readSignal(store, rule, now);
+      this.status.set(rule.name, { evaluatedAt: now, error: null });
+      return readings;
+    } catch (error) {
+      const reason = errorMessage(error);
+      metrics.evaluationFailures.inc({ rule: rule.name });
+      if (before.error === null)
+        log.warn({ rule: rule.name, reason }, 'a rule could not be evaluated; its alerts stay as they are');
+      this.status.set(rule.name, { evaluatedAt: before.evaluatedAt, error: `Its query failed: ${reason}.` });
+      return undefined;
+    }
+  }
+
+  private report(error: unknown): void {
+    const { database, log } = this.options;
+    const reason = errorMessage(error);
+    if (isDefect(error)) log.error({ reason: describeError(error) }, 'a beat of the rules failed');
+    else if (database.ill(`PostgreSQL does not answer (${reason}).`))
+      log.warn({ reason }, 'a beat of the rules was skipped: PostgreSQL does not answer');
+  }
+
+  private count(alerts: readonly StoredAlert[]): void {
+    const { metrics, rules } = this.options;
+    metrics.alerts.reset();
+    for (const { rule } of rules)
+      for (const state of ALERT_STATES) {
+        const inState = alerts.filter((alert) => alert.rule === rule.name && alert.state === state);
+        metrics.alerts.set({ rule: rule.name, state }, inState.length);
+      }
+  }
+}

@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from '@vigil/service';
+import type { Sql } from '../database.js';
+import type { Channel } from '../notify/channels.js';
+import { contextOf, isStatus, type Message, type TransitionContext } from '../notify/message.js';
+import { isUnresolved, type Rule, type Transition } from '../rules/index.js';
+import { addNotifications, addTransition, dropAlerts, lastContext, type StoredAlert } from './alert-store.js';
+
+/** A rule with what its messages say besides. */
+export interface LoadedRule {
+  rule: Rule;
+  /** The first things to do, from its runbook. */
+  steps: readonly string[];
+  hasRunbook: boolean;
+}
+
+export interface RecorderOptions {
+  scope: string;
+  channels: readonly Channel[];
+  publicUrl: () => string;
+  log: Logger;
+}
+
+/** Writes transitions into the history, and the messages about them into the outbox, with the transaction it is given. */
+export class Recorder {
+  constructor(private readonly options: RecorderOptions) {}
+
+  /** @returns how many messages were put into the outbox */
+  async record(sql: Sql, { rule, steps, hasRunbook }: LoadedRule, transition: Transition): Promise<number> {
+    const { scope, log } = this.options;
+    const { from, to, at, alert } = transition;
+    const { fingerprint, labels, value } = alert;
+    const context = contextOf(rule, transition);
+    const id = await addTransition(sql, scope, { rule: rule.name, fingerprint, labels, from, to, at, value, context });
+    if (!transition.notify || !isStatus(to)) return 0;
+    log.info({ rule: rule.name, labels, from, to, value }, 'an alert changed');
+    const links = { alert: this.alertLink(rule.name), runbook: hasRunbook ? this.runbookLink(rule) : null };
+    return this.post(sql, id, { status: to, rule: rule.name, labels, value, at, context, steps, links });
+  }
+
+  /**
+   * Ends the alerts of rules that are gone: nobody looks at them any more, so those that people were told of are told to
+   * be over, with the reason.
+   * @returns how many messages were put into the outbox
+   */
+  async retire(sql: Sql, stored: readonly StoredAlert[], rules: ReadonlySet<string>, now: Date): Promise<number> {
+    const { scope } = this.options;
+    let told = 0;
+    for (const alert of stored.filter(({ rule }) => !rules.has(rule))) {
+      const { rule, fingerprint, labels, state: from, value } = alert;
+      await dropAlerts(sql, scope, rule, [fingerprint]);
+      const last = isUnresolved(alert) ? await lastContext(sql, scope, rule, fingerprint) : undefined;
+      if (!last) continue;
+      const context = { ...(last as unknown as TransitionContext), ruleRemoved: true as const };
+      const ended = { rule, fingerprint, labels, from, to: 'resolved' as const, at: now, value, context };
+      const id = await addTransition(sql, scope, ended);
+      const links = { alert: this.alertLink(rule), runbook: null };
+      told += await this.post(sql, id, { status: 'resolved', rule, labels, value, at: now, context, steps: [], links });
+    }
+    return told;
+  }
+
+  private async post(sql: Sql, transitionId: string, message: Message): Promise<number> {
+    const { scope, channels } = this.options;
+    const messages = channels.map((channel) => {
+      const key = randomUUID();
+      return { channel: channel.name, key, payload: channel.render(message, key) };
+    });
+    await addNotifications(sql, scope, transitionId, messages);
+    return messages.length;
+  }
+
+  private alertLink(rule: string): string {
+    return `${this.options.publicUrl()}/api/v1/alerts?rule=${encodeURIComponent(rule)}`;
+  }
+
+  private runbookLink(rule: Rule): string {
+    return `${this.options.publicUrl()}/api/v1/rules/${encodeURIComponent(rule.name)}/runbook`;
+  }
+}

@@ -1,0 +1,74 @@
+import { render, type AlertState } from '../rules/index.js';
+import type { DataSource } from 'typeorm';
+import type { ApiContext } from './context.js';
+import type { AlertItem, TransitionItem } from './dto.js';
+import { runbookPath } from './rules.controller.js';
+
+export interface AlertRow {
+  rank: number;
+  rule: string;
+  fingerprint: string;
+  labels: Record<string, string>;
+  state: AlertState;
+  since: Date;
+  active_since: Date | null;
+  fired_at: Date | null;
+  value: number | null;
+  seen_at: Date | null;
+  evaluated_at: Date;
+}
+
+export const ALERT_COLUMNS =
+  'rank, rule, fingerprint, labels, state, since, active_since, fired_at, value, seen_at, evaluated_at';
+
+/** An alert with what its rule says today; without that where the rule is not known to this process. */
+export function toAlertItem(row: AlertRow, context: ApiContext): AlertItem {
+  const rule = context.rules.find(({ name }) => name === row.rule);
+  return {
+    rule: row.rule,
+    labels: row.labels,
+    state: row.state,
+    since: row.since.toISOString(),
+    activeSince: row.active_since?.toISOString() ?? null,
+    firedAt: row.fired_at?.toISOString() ?? null,
+    value: row.value,
+    seenAt: row.seen_at?.toISOString() ?? null,
+    evaluatedAt: row.evaluated_at.toISOString(),
+    signal: rule?.signal.id ?? null,
+    unit: rule?.signal.unit ?? null,
+    condition: rule?.condition ?? null,
+    severity: rule?.severity ?? null,
+    summary: rule ? render(rule.summary, row.labels, row.value, rule.signal.unit) : null,
+    action: rule?.action ?? null,
+    runbook: rule ? runbookPath(context, rule) : null,
+    replay: row.labels.replay === 'true',
+  };
+}
+
+export interface HistoryFilter {
+  rule: string | null;
+  states: readonly string[] | null;
+  from: Date | null;
+  to: Date | null;
+  /** Id of the last transition of the page before. */
+  before: string | null;
+  limit: number;
+}
+
+/** Transitions, newest first, each with its messages; never with a channel's address. */
+export async function readHistory(store: DataSource, scope: string, f: HistoryFilter): Promise<TransitionItem[]> {
+  const rows = (await store.query(
+    `SELECT t.id, t.rule, t.labels, t.from_state AS "from", t.to_state AS "to", t.at, t.value, t.context,
+       coalesce((
+         SELECT jsonb_agg(jsonb_build_object('channel', n.channel, 'status', n.status, 'attempts', n.attempts,
+           'sentAt', n.sent_at, 'lastError', n.last_error) ORDER BY n.id)
+         FROM notification n WHERE n.transition_id = t.id), '[]') AS notifications
+     FROM alert_transition t
+     WHERE t.scope = $1 AND ($2::text IS NULL OR t.rule = $2) AND ($3::text[] IS NULL OR t.to_state = ANY($3))
+       AND ($4::timestamptz IS NULL OR t.at >= $4) AND ($5::timestamptz IS NULL OR t.at < $5)
+       AND ($6::bigint IS NULL OR t.id < $6)
+     ORDER BY t.id DESC LIMIT $7`,
+    [scope, f.rule, f.states, f.from, f.to, f.before, f.limit],
+  )) as (Omit<TransitionItem, 'at'> & { at: Date })[];
+  return rows.map((row) => ({ ...row, at: row.at.toISOString() }));
+}

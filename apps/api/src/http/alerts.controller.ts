@@ -1,0 +1,72 @@
+import { Controller, Get, Inject, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { ask } from '../database.js';
+import { ALERT_STATES } from '../rules/index.js';
+import { ALERT_COLUMNS, readHistory, toAlertItem, type AlertRow } from './alert-queries.js';
+import { API_CONTEXT, type ApiContext } from './context.js';
+import { decodeCursor, page } from './cursor.js';
+import { DescribeErrors } from './docs.js';
+import { AlertList, TransitionList } from './dto.js';
+import { choices, knownOnly, text, time, wholeNumber, type Query as Parameters } from './parameters.js';
+
+const ALERT_CURSOR = z.tuple([z.number().int(), z.string().max(200), z.string().max(1000)]);
+const HISTORY_CURSOR = z.tuple([z.string().regex(/^\d{1,18}$/)]);
+
+@ApiTags('alerts')
+@DescribeErrors()
+@Controller('api/v1/alerts')
+export class AlertsController {
+  constructor(@Inject(API_CONTEXT) private readonly context: ApiContext) {}
+
+  @Get()
+  @ApiOperation({ summary: 'How every rule stands for every set of labels: what fires first' })
+  @ApiQuery({ name: 'state', required: false, enum: ALERT_STATES, isArray: true, style: 'form', explode: false })
+  @ApiQuery({ name: 'rule', required: false })
+  @ApiQuery({ name: 'limit', required: false, description: '1 to 1000; 200 unless given' })
+  @ApiQuery({ name: 'cursor', required: false })
+  @ApiOkResponse({ type: AlertList })
+  async alerts(@Query() query: Parameters): Promise<AlertList> {
+    knownOnly(query, ['state', 'rule', 'limit', 'cursor']);
+    const limit = wholeNumber(query, 'limit', 200, 1, 1000);
+    const states = choices(query, 'state', ALERT_STATES) ?? null;
+    const after = decodeCursor(text(query, 'cursor'), ALERT_CURSOR);
+    const rows = (await ask(() =>
+      this.context.store.query(
+        `SELECT ${ALERT_COLUMNS} FROM (SELECT *, array_position(ARRAY['firing', 'no_data', 'pending', 'resolved', 'inactive'], state) AS rank FROM alert) AS alert
+         WHERE scope = $1 AND ($2::text[] IS NULL OR state = ANY($2)) AND ($3::text IS NULL OR rule = $3)
+           AND ($4::int IS NULL OR (rank, rule, fingerprint) > ($4, $5, $6))
+         ORDER BY rank, rule, fingerprint LIMIT $7`,
+        [this.context.scope, states, text(query, 'rule') ?? null, ...(after ?? [null, null, null]), limit + 1],
+      ),
+    )) as AlertRow[];
+    const { items, next } = page(rows, limit, (last) => [last.rank, last.rule, last.fingerprint]);
+    return { items: items.map((row) => toAlertItem(row, this.context)), next };
+  }
+
+  @Get('history')
+  @ApiOperation({ summary: 'Changes of state, newest first, with what became of the messages about them' })
+  @ApiQuery({ name: 'rule', required: false })
+  @ApiQuery({ name: 'to_state', required: false, enum: ALERT_STATES, isArray: true, style: 'form', explode: false })
+  @ApiQuery({ name: 'from', required: false, description: 'ISO 8601, Unix seconds, now or now-1h' })
+  @ApiQuery({ name: 'to', required: false, description: 'The same' })
+  @ApiQuery({ name: 'limit', required: false, description: '1 to 1000; 50 unless given' })
+  @ApiQuery({ name: 'cursor', required: false })
+  @ApiOkResponse({ type: TransitionList })
+  async history(@Query() query: Parameters): Promise<TransitionList> {
+    knownOnly(query, ['rule', 'to_state', 'from', 'to', 'limit', 'cursor']);
+    const now = new Date();
+    const limit = wholeNumber(query, 'limit', 50, 1, 1000);
+    const rows = await ask(async () =>
+      readHistory(this.context.store, this.context.scope, {
+        rule: text(query, 'rule') ?? null,
+        states: choices(query, 'to_state', ALERT_STATES) ?? null,
+        from: time(query, 'from', now) ?? null,
+        to: time(query, 'to', now) ?? null,
+        before: decodeCursor(text(query, 'cursor'), HISTORY_CURSOR)?.[0] ?? null,
+        limit: limit + 1,
+      }),
+    );
+    return page(rows, limit, (last) => [last.id]);
+  }
+}

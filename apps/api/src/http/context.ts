@@ -1,0 +1,15 @@
+import type { Runbook } from '../notify/runbook.js';
+import type { DataSource } from 'typeorm';
+import type { Evaluator } from '../evaluate/evaluator.js';
+import type { Rule } from '../rules/index.js';
+
+/** What the controllers work with. */
+export interface ApiContext {
+  store: DataSource;
+  scope: string;
+  rules: readonly Rule[];
+  runbooks: ReadonlyMap<string, Runbook>;
+  evaluator: Evaluator;
+}
+
+export const API_CONTEXT = Symbol('api context');

@@ -1,0 +1,61 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** What the API says of itself. */
+export type ApiMetrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    evaluations: new Counter({
+      name: 'vigil_rule_evaluations_total',
+      help: 'Evaluations of a rule, failed ones among them.',
+      labelNames: ['rule'],
+      registers,
+    }),
+    evaluationFailures: new Counter({
+      name: 'vigil_rule_evaluation_failures_total',
+      help: 'Evaluations of a rule that failed; its alerts were left as they were.',
+      labelNames: ['rule'],
+      registers,
+    }),
+    beats: new Counter({
+      name: 'vigil_evaluation_beats_total',
+      help: 'Beats of the evaluator: evaluated, elsewhere (another process does it), overlap (the last one still ran), failed (PostgreSQL was away).',
+      labelNames: ['result'],
+      registers,
+    }),
+    duration: new Histogram({
+      name: 'vigil_rule_evaluation_duration_seconds',
+      help: 'Time that one beat over all rules took.',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    }),
+    alerts: new Gauge({
+      name: 'vigil_alerts',
+      help: 'Alerts by rule and state; said by the process that evaluates.',
+      labelNames: ['rule', 'state'],
+      registers,
+    }),
+    leader: new Gauge({
+      name: 'vigil_evaluator_leader',
+      help: '1 where this process evaluated the last beat, 0 where another one does.',
+      registers,
+    }),
+    notifications: new Counter({
+      name: 'vigil_notifications_total',
+      help: 'Attempts to deliver a message, by channel and result: sent, retry, dead.',
+      labelNames: ['channel', 'result'],
+      registers,
+    }),
+    outboxWaiting: new Gauge({
+      name: 'vigil_notification_outbox_waiting',
+      help: 'Messages that wait for their delivery.',
+      registers,
+    }),
+    outboxAge: new Gauge({
+      name: 'vigil_notification_outbox_age_seconds',
+      help: 'Age of the oldest message that waits; 0 where none does.',
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,26 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
+import { EVALUATOR, EvaluationSchedule, INTERVAL_SECONDS } from './evaluate/schedule.js';
+import { AlertsController } from './http/alerts.controller.js';
+import { API_CONTEXT, type ApiContext } from './http/context.js';
+import { HomeController } from './http/home.controller.js';
+import { RequestsController } from './http/requests.controller.js';
+import { RulesController } from './http/rules.controller.js';
+import { SignalsController } from './http/signals.controller.js';
+
+@Module({})
+export class ApiModule {
+  static of(context: ApiContext, intervalSeconds: number): DynamicModule {
+    return {
+      module: ApiModule,
+      imports: [ScheduleModule.forRoot()],
+      controllers: [HomeController, SignalsController, RulesController, AlertsController, RequestsController],
+      providers: [
+        EvaluationSchedule,
+        { provide: API_CONTEXT, useValue: context },
+        { provide: EVALUATOR, useValue: context.evaluator },
+        { provide: INTERVAL_SECONDS, useValue: intervalSeconds },
+      ],
+    };
+  }
+}

@@ -1,0 +1,242 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { ProcessMessage } from '@vigil/service';
+import { connect, createStore, writeGpuSamples } from '@vigil/store';
+import { createTestDatabase, until, type TestDatabase } from '@vigil/testing';
+import type { DataSource } from 'typeorm';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { GPU_RULE, gpuRow, silence, startReceiver, writeRules, type Receiver } from './testing.js';
+
+/** The program as it is started, as processes of their own. */
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+let database: TestDatabase;
+let store: DataSource;
+let rules: Awaited<ReturnType<typeof writeRules>>;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = createStore({ url: database.url, applicationName: 'test' });
+  await connect(store, database.url);
+  rules = await writeRules({ 'gpu.yaml': GPU_RULE });
+});
+afterAll(async () => {
+  await store.destroy();
+  await database.drop();
+  await rules.remove();
+});
+
+class Api {
+  output = '';
+  address = '';
+  failure: string | undefined;
+  private constructor(readonly child: ChildProcess) {
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
+    child.on('message', (message: ProcessMessage) => {
+      if (message.type === 'ready') this.address = message.addresses.api!;
+      if (message.type === 'failed') this.failure = message.message;
+    });
+  }
+
+  static run(env: Record<string, string>): Api {
+    const api = new Api(
+      fork(MAIN, {
+        silent: true,
+        // From any folder: what belongs to the repository is found all the same.
+        cwd: '/',
+        env: {
+          PATH: process.env.PATH,
+          API_PORT: '0',
+          EVALUATION_INTERVAL: '200ms',
+          DATABASE_URL: database.url,
+          ...env,
+        },
+      }),
+    );
+    running.push(api);
+    return api;
+  }
+
+  async ready(): Promise<this> {
+    await until('the API to serve', () => {
+      if (this.child.exitCode !== null) throw new Error(this.output);
+      return this.address;
+    });
+    return this;
+  }
+
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      this.child.kill(signal);
+      await once(this.child, 'exit');
+    }
+    return this.child.exitCode;
+  }
+
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.address}/metrics`)).text();
+    return Number(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(text)?.[1]);
+  }
+}
+
+let running: Api[] = [];
+let receiver: Receiver;
+let scopes = 0;
+let scope: string;
+beforeEach(async () => {
+  receiver = await startReceiver();
+  scope = `processes-${++scopes}`;
+  await database.query('DELETE FROM gpu_sample');
+});
+afterEach(async () => {
+  await Promise.all(running.map((api) => api.end('SIGKILL')));
+  running = [];
+  await receiver.close();
+});
+
+const env = () => ({ RULES_DIR: rules.folder, ALERT_SCOPE: scope, SLACK_WEBHOOK_URL: receiver.url });
+const fill = (ratio: number) => writeGpuSamples(store, [gpuRow(ratio, { time: new Date() })]);
+const headlines = () => receiver.received.map(({ body }) => body.blocks[0].text.text as string);
+const count = async (sql: string): Promise<number> => (await database.query(sql, [scope]))[0]!.n;
+const transitions = () => count('SELECT count(*)::int AS n FROM alert_transition WHERE scope = $1');
+const unsent = () => count(`SELECT count(*)::int AS n FROM notification WHERE scope = $1 AND status <> 'sent'`);
+
+describe('a process that is killed', () => {
+  it('between the firing and the delivery: its successor tells, once', async () => {
+    await receiver.close();
+    const first = await Api.run(env()).ready();
+    await fill(0.95);
+    await until(
+      'a failed attempt',
+      async () => (await count('SELECT coalesce(max(attempts), 0) AS n FROM notification WHERE scope = $1')) > 0,
+    );
+    await first.end('SIGKILL');
+    receiver = await startReceiver(receiver.port);
+    await Api.run(env()).ready();
+    await until('the message', async () => receiver.received.length > 0 && (await unsent()) === 0);
+    expect(headlines()).toEqual(['🔴 Firing: GpuFull']);
+    expect(await transitions()).toBe(1);
+  });
+
+  it('while it delivers: its successor tells again, with the same key', async () => {
+    receiver.script.push(silence);
+    const first = await Api.run({ ...env(), NOTIFY_TIMEOUT: '1s' }).ready();
+    await fill(0.95);
+    await until('the message to be under way', () => receiver.received.length === 1);
+    await first.end('SIGKILL');
+    await Api.run({ ...env(), NOTIFY_TIMEOUT: '1s' }).ready();
+    await until('the second attempt', async () => receiver.received.length === 2 && (await unsent()) === 0);
+    const keys = receiver.received.map(({ headers }) => headers['idempotency-key']);
+    expect(keys[0]).toBe(keys[1]);
+    expect(await transitions()).toBe(1);
+  });
+
+  it('while an alert fires: its successor knows, and tells only the end', async () => {
+    const first = await Api.run(env()).ready();
+    await fill(0.95);
+    await until('the message', async () => receiver.received.length === 1 && (await unsent()) === 0);
+    await first.end('SIGKILL');
+    const second = await Api.run(env()).ready();
+    await until('some beats', async () => (await second.metric('vigil_rule_evaluations_total')) > 3);
+    await fill(0.4);
+    await until('the end', () => receiver.received.length === 2);
+    expect(headlines()).toEqual(['🔴 Firing: GpuFull', '🟢 Resolved: GpuFull']);
+    expect(await second.end()).toBe(0);
+  });
+});
+
+describe('two processes on one database', () => {
+  it('tell each transition once, one of them evaluates, and the other takes over', async () => {
+    const apis = await Promise.all([Api.run(env()).ready(), Api.run(env()).ready()]);
+    await fill(0.95);
+    await until('the message', async () => receiver.received.length > 0 && (await unsent()) === 0);
+    const leaders = () => Promise.all(apis.map((api) => api.metric('vigil_evaluator_leader')));
+    await until('one to lead', async () => (await leaders()).toSorted().join(' ') === '0 1');
+    const leader = (await leaders()).indexOf(1);
+    await apis[leader]!.end('SIGKILL');
+    await until('the other to lead', async () => (await apis[1 - leader]!.metric('vigil_evaluator_leader')) === 1);
+    await fill(0.4);
+    await until('the end', async () => receiver.received.length > 1 && (await unsent()) === 0);
+    expect(headlines()).toEqual(['🔴 Firing: GpuFull', '🟢 Resolved: GpuFull']);
+    expect(await transitions()).toBe(2);
+  });
+
+  it('with scopes of their own do not touch one another', async () => {
+    await Promise.all([Api.run(env()).ready(), Api.run({ ...env(), ALERT_SCOPE: `${scope}-other` }).ready()]);
+    await fill(0.95);
+    await until('both messages', () => receiver.received.length === 2);
+    expect(await transitions()).toBe(1);
+    await database.query('DELETE FROM gpu_sample');
+  });
+});
+
+describe('a start that can not succeed', () => {
+  it.each([
+    ['no DATABASE_URL', { DATABASE_URL: '' }, 'DATABASE_URL is not set: a URL such as postgres://'],
+    [
+      'a wrong DATABASE_URL',
+      { DATABASE_URL: 'mysql://u:hidden@x' },
+      'DATABASE_URL is wrong: a URL that begins with postgres',
+    ],
+    [
+      'a database that is away',
+      { DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/x' },
+      'No PostgreSQL answers at 127.0.0.1:1/x. Start it, or correct DATABASE_URL.',
+    ],
+    [
+      'an interval that is too short',
+      { EVALUATION_INTERVAL: '100ms' },
+      'EVALUATION_INTERVAL is "100ms": a duration such as 500ms, 15s or 10m, at least 0.2 s, is expected.',
+    ],
+    [
+      'a webhook that is none',
+      { SLACK_WEBHOOK_URL: 'hooks.slack.com/hidden' },
+      'SLACK_WEBHOOK_URL is wrong: a URL that begins with http',
+    ],
+    [
+      'a folder of rules that is not there',
+      { RULES_DIR: '/nowhere' },
+      "The folder of rules /nowhere can't be read (ENOENT). Set RULES_DIR to one that can.",
+    ],
+  ])('%s: says why, and ends with 1', async (_, change, sentence) => {
+    const api = Api.run({ ...env(), ...(change as Record<string, string>) });
+    await once(api.child, 'close');
+    expect(api.child.exitCode).toBe(1);
+    expect(api.output).toContain(sentence);
+    expect(api.failure).toContain(sentence);
+    expect(api.output).not.toMatch(/hidden|\n\s+at /);
+  });
+
+  it('a port that is taken: says which, and leaves nothing behind', async () => {
+    const api = Api.run({ ...env(), API_PORT: String(receiver.port) });
+    await once(api.child, 'close');
+    expect(api.child.exitCode).toBe(1);
+    expect(api.output).toContain(`Port ${receiver.port} on 127.0.0.1 is taken.`);
+    expect(api.output).toContain('API_PORT');
+  });
+
+  it('wrong rules: names every mistake', async () => {
+    const wrong = await writeRules({
+      'a.yaml': GPU_RULE.replace('memory.ratio', 'memory.rate'),
+      'b.yaml': `${GPU_RULE}for: soon\n`,
+    });
+    const api = Api.run({ ...env(), RULES_DIR: wrong.folder });
+    await once(api.child, 'close');
+    expect(api.child.exitCode).toBe(1);
+    expect(api.output).toMatch(/a\.yaml:2: There is no signal "gpu\.memory\.rate"; did you mean gpu\.memory\.ratio\?/);
+    expect(api.output).toMatch(/b\.yaml:8: "for" is "soon"/);
+    await wrong.remove();
+  });
+
+  it("without RULES_DIR, the repository's rules are evaluated", async () => {
+    const api = await Api.run({ ALERT_SCOPE: scope }).ready();
+    const { items } = (await (await fetch(`${api.address}/api/v1/rules`)).json()) as { items: { rule: string }[] };
+    expect(items.map((item) => item.rule).toSorted()).toEqual([
+      'ErrorRatioHigh',
+      'GpuMemoryHigh',
+      'ResponseLatencyHigh',
+    ]);
+    expect(await api.end()).toBe(0);
+  });
+});
