@@ -1,1 +1,2 @@
-export {};
+export { createApp } from './app.js';
+export { configSchema, type CollectorConfig } from './config.js';

@@ -1,0 +1,48 @@
+import { writeGpuSamples, writeRequests, type GpuSampleRow, type RequestRow } from '@vigil/store';
+import type { Store } from './store-link.js';
+
+/** A table that rows are written to, and their form on disk while they wait. */
+export interface Table<R> {
+  name: 'request' | 'gpu_sample';
+  /** How many rows were new. */
+  write: (store: Store, rows: readonly R[]) => Promise<number>;
+  encode: (rows: readonly R[]) => Uint8Array;
+  /** @throws Error where the bytes are not what `encode` made */
+  decode: (bytes: Uint8Array) => R[];
+  /** A row's name for a log line. */
+  describe: (row: R) => string;
+}
+
+const VERSION = 1;
+
+function codec<R>(name: string, dates: readonly (keyof R)[]): Pick<Table<R>, 'encode' | 'decode'> {
+  return {
+    encode: (rows) => Buffer.from(JSON.stringify({ version: VERSION, table: name, rows })),
+    decode: (bytes) => {
+      const { version, table, rows } = JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
+      if (version !== VERSION || table !== name || !Array.isArray(rows))
+        throw new Error(`not an entry of version ${VERSION} for ${name}`);
+      return rows.map((row: R) => ({ ...row, ...Object.fromEntries(dates.map((key) => [key, date(row[key])])) }));
+    },
+  };
+}
+
+function date(value: unknown): Date {
+  const time = new Date(String(value));
+  if (Number.isNaN(time.getTime())) throw new Error('a row without a time');
+  return time;
+}
+
+export const REQUESTS: Table<RequestRow> = {
+  name: 'request',
+  write: writeRequests,
+  ...codec<RequestRow>('request', ['startedAt', 'endedAt']),
+  describe: (row) => `span ${row.spanId} of trace ${row.traceId}`,
+};
+
+export const GPU_SAMPLES: Table<GpuSampleRow> = {
+  name: 'gpu_sample',
+  write: writeGpuSamples,
+  ...codec<GpuSampleRow>('gpu_sample', ['time']),
+  describe: (row) => `GPU ${row.gpu} of ${row.node} at ${row.time.toISOString()}`,
+};
