@@ -62,7 +62,7 @@ async function generate(id: number, request: GenerationRequest): Promise<void> {
     sampling: request.sampling,
     onPrefilled: (tokens) => tell({ type: 'prefilled', id, tokens }),
     onToken: (token) => {
-      if (model.isEogToken(token)) {
+      if (model.isEogToken(token) && !request.ignoreEnd) {
         answer.end();
         ended.by = 'end';
         return false;

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from '@vigil/service';
 import type { FromChild, LoadOptions, ModelInfo, ToChild } from './protocol.js';
 
-const CHILD = fileURLToPath(new URL('../child/main.js', import.meta.url));
+/** Always the built one: Node runs it as it is, also when a test runs this file from its source. */
+const CHILD = fileURLToPath(new URL('../../dist/child/main.js', import.meta.url));
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
 /** An engine that lived this long was well: its next death counts as the first. */

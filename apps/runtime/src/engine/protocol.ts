@@ -22,6 +22,8 @@ export interface GenerationRequest {
   /** Tokens; undefined is as far as the context reaches. */
   maxTokens: number | undefined;
   stop: string[];
+  /** Go on after the token that ends an answer, for measurements. */
+  ignoreEnd: boolean;
 }
 
 export interface LoadOptions {

@@ -78,6 +78,8 @@ const bodySchema = z.object(
         { error: 'a text or a list of up to 4 texts is expected' },
       ),
     ),
+    // As vLLM and llama-server have it.
+    ignore_eos: optional(z.boolean({ error: 'true or false is expected' })),
     metadata: optional(z.record(z.string(), z.unknown(), { error: 'an object is expected' })),
   },
   { error: 'a JSON object is expected' },
@@ -132,6 +134,7 @@ export function parseChatRequest(body: unknown, served: string, reasons: boolean
       },
       maxTokens: given.max_completion_tokens ?? given.max_tokens,
       stop: stop.filter((text) => text !== ''),
+      ignoreEnd: given.ignore_eos ?? false,
     },
   };
 }
