@@ -61,7 +61,7 @@ class Api {
   async ready(): Promise<this> {
     await until('the API to serve', () => {
       if (this.child.exitCode !== null) throw new Error(this.output);
-      return this.address;
+      return this.address !== '';
     });
     return this;
   }

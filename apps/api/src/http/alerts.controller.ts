@@ -30,6 +30,7 @@ export class AlertsController {
     knownOnly(query, ['state', 'rule', 'limit', 'cursor']);
     const limit = wholeNumber(query, 'limit', 200, 1, 1000);
     const states = choices(query, 'state', ALERT_STATES) ?? null;
+    const rule = text(query, 'rule') ?? null;
     const after = decodeCursor(text(query, 'cursor'), ALERT_CURSOR);
     const rows = (await ask(() =>
       this.context.store.query(
@@ -37,7 +38,7 @@ export class AlertsController {
          WHERE scope = $1 AND ($2::text[] IS NULL OR state = ANY($2)) AND ($3::text IS NULL OR rule = $3)
            AND ($4::int IS NULL OR (rank, rule, fingerprint) > ($4, $5, $6))
          ORDER BY rank, rule, fingerprint LIMIT $7`,
-        [this.context.scope, states, text(query, 'rule') ?? null, ...(after ?? [null, null, null]), limit + 1],
+        [this.context.scope, states, rule, ...(after ?? [null, null, null]), limit + 1],
       ),
     )) as AlertRow[];
     const { items, next } = page(rows, limit, (last) => [last.rank, last.rule, last.fingerprint]);
@@ -57,16 +58,15 @@ export class AlertsController {
     knownOnly(query, ['rule', 'to_state', 'from', 'to', 'limit', 'cursor']);
     const now = new Date();
     const limit = wholeNumber(query, 'limit', 50, 1, 1000);
-    const rows = await ask(async () =>
-      readHistory(this.context.store, this.context.scope, {
-        rule: text(query, 'rule') ?? null,
-        states: choices(query, 'to_state', ALERT_STATES) ?? null,
-        from: time(query, 'from', now) ?? null,
-        to: time(query, 'to', now) ?? null,
-        before: decodeCursor(text(query, 'cursor'), HISTORY_CURSOR)?.[0] ?? null,
-        limit: limit + 1,
-      }),
-    );
+    const filter = {
+      rule: text(query, 'rule') ?? null,
+      states: choices(query, 'to_state', ALERT_STATES) ?? null,
+      from: time(query, 'from', now) ?? null,
+      to: time(query, 'to', now) ?? null,
+      before: decodeCursor(text(query, 'cursor'), HISTORY_CURSOR)?.[0] ?? null,
+      limit: limit + 1,
+    };
+    const rows = await ask(() => readHistory(this.context.store, this.context.scope, filter));
     return page(rows, limit, (last) => [last.id]);
   }
 }

@@ -27,7 +27,8 @@ export class ErrorFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest>();
     const { status, code, message } = this.toAnswer(error, request);
     if (status === 503) void reply.header('retry-after', '5');
-    void reply.status(status).send({ error: { message, code } });
+    // A handler may have announced another type before it failed.
+    void reply.status(status).type('application/json; charset=utf-8').send({ error: { message, code } });
   }
 
   private toAnswer(error: unknown, request: FastifyRequest): { status: number; code: string; message: string } {

@@ -13,10 +13,19 @@ const OUTCOMES = ['ok', 'error', 'rejection', 'cancellation'] as const satisfies
 
 /** End (to the microsecond, as PostgreSQL keeps it), span and trace of the last row: the table's own order. */
 const CURSOR = z.tuple([
-  z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
+  z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+    .refine((end) => isDate(end)),
   z.string().regex(/^[0-9a-f]{1,16}$/),
   z.string().regex(/^[0-9a-f]{1,32}$/),
 ]);
+
+/** A day that no month has would be an error of PostgreSQL's. */
+function isDate(end: string): boolean {
+  const parsed = new Date(end);
+  return !Number.isNaN(parsed.getTime()) && parsed.toISOString().slice(0, 19) === end.slice(0, 19);
+}
 
 /** Filters that compare one column with one value. */
 const EQUAL = ['model', 'node', 'conversation_id', 'response_id'] as const;
