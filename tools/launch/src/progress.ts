@@ -1,6 +1,7 @@
 /** Tells on a terminal, or in a log, what is being done: one line a step, with its time once it takes over a second. */
 export class Progress {
   private readonly open = new Map<string, number>();
+  private readonly told = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
   private shown = false;
 
@@ -21,6 +22,16 @@ export class Progress {
       this.line(`✗ ${what}`);
       throw error;
     }
+  }
+
+  /** What a part says of its own progress: told at most once in two seconds, so that quick work stays quiet. */
+  detail(name: string, text: string): void {
+    const now = Date.now();
+    const last = this.told.get(name);
+    if (last === undefined) this.told.set(name, now);
+    if (last === undefined || now - last < 2000) return;
+    this.told.set(name, now);
+    this.line(`  ${name}: ${text}`);
   }
 
   line(text: string): void {

@@ -80,7 +80,7 @@ export class Stack {
 
   /** What is told of processes that come and go. */
   readonly events: ProcessEvents = {
-    progress: (name, text) => this.progress.line(`  ${name}: ${text}`),
+    progress: (name, text) => this.progress.detail(name, text),
     warning: (name, text) => this.progress.line(`  ${name}: ${text}`),
     died: (name, how) => this.progress.line(`✗ ${name} died (${how}). Starting it again …`),
     back: (name, seconds) => {
