@@ -1,0 +1,83 @@
+import { createLogger } from '@vigil/service';
+import { connect, createStore, writeGpuSamples, writeRequests } from '@vigil/store';
+import { createTestDatabase, until, type TestDatabase } from '@vigil/testing';
+import { createApp } from '../app.js';
+import { GPU_RULE, gpuRow, requestRow, testConfig, writeRules } from '../testing.js';
+
+/** A model whose name would do harm wherever it were pasted into SQL. */
+export const MODEL = `x'"; DROP TABLE request; --`;
+
+export const at = (text: string): Date => new Date(`2026-03-01T${text}Z`);
+
+export interface Answer {
+  status: number;
+  body: any;
+  headers: Headers;
+}
+
+/** The API, with two rules, two GPUs and eleven requests. */
+export interface TestApi {
+  url: string;
+  database: TestDatabase;
+  get(path: string, parameters?: Record<string, string>): Promise<Answer>;
+  /** Every page of a list, one after the other. */
+  pages(path: string, parameters: Record<string, string>): Promise<any[][]>;
+  stop(): Promise<void>;
+}
+
+export async function startTestApi(): Promise<TestApi> {
+  const database = await createTestDatabase();
+  const store = createStore({ url: database.url, applicationName: 'test' });
+  await connect(store, database.url);
+  const rules = await writeRules({
+    'gpu.yaml': GPU_RULE,
+    'slow.yaml': GPU_RULE.replace('GpuFull', 'GpuWaiting').replace('severity', 'for: 1h\nseverity'),
+  });
+  await writeRequests(store, [
+    ...Array.from({ length: 5 }, (_, i) =>
+      requestRow({ endedAt: at(`10:00:0${i}`), conversationId: 'c1', responseId: `r${i}` }),
+    ),
+    // The same instant: the order must hold all the same, and no row be passed over.
+    ...Array.from({ length: 5 }, (_, i) => requestRow({ endedAt: at('10:01:00'), model: MODEL, responseId: `s${i}` })),
+    requestRow({
+      endedAt: at('10:02:30'),
+      outcome: 'error',
+      errorType: 'engine_died',
+      responseLatency: null,
+      responseId: 't',
+    }),
+  ]);
+  await writeGpuSamples(store, [gpuRow(0.95), gpuRow(0.5, { gpu: '1' })]);
+  const config = testConfig({ DATABASE_URL: database.url, RULES_DIR: rules.folder });
+  const app = createApp({ config, log: createLogger('api', 'silent') });
+  const url = (await app.start()).api!;
+  const get: TestApi['get'] = async (path, parameters) => {
+    const query = parameters ? `?${new URLSearchParams(parameters)}` : '';
+    const response = await fetch(`${url}${path}${query}`);
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json');
+    return { status: response.status, body: isJson ? JSON.parse(text) : text, headers: response.headers };
+  };
+  await until('the first beat', async () => (await get('/api/v1/alerts')).body.items.length === 4);
+  return {
+    url,
+    database,
+    get,
+    pages: async (path, parameters) => {
+      const found: any[][] = [];
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const { status, body } = await get(path, { ...parameters, ...(cursor && { cursor }) });
+        if (status !== 200) throw new Error(JSON.stringify(body));
+        found.push(body.items);
+        cursor = body.next;
+      }
+      return found;
+    },
+    stop: async () => {
+      await app.stop();
+      await store.destroy();
+      await database.drop();
+      await rules.remove();
+    },
+  };
+}
