@@ -323,4 +323,55 @@ describe('around it', () => {
     expect(answer.status).toBe(200);
     expect(await answer.json()).toEqual({ status: 'ok', checks: { store: { status: 'ok' } } });
   });
+
+  it('what is at /metrics is what the roll-ups hold', async () => {
+    await sendJson([
+      chatSpan({}, { 'http.response.status_code': 500 }),
+      chatSpan({}, { 'error.type': 'client_disconnected' }),
+      chatSpan({}, { ...messages('a b c d a b c d', ''), 'vigil.reasoning.closed': false }),
+      chatSpan({}, { ...messages('a', 'b'), 'gen_ai.response.finish_reasons': ['length'] }),
+    ]);
+    const text = await metrics();
+    const total = (name: string, labels: Record<string, string> = {}) => {
+      const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`));
+      const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
+      const numbers = lines.filter((l) => wanted.every((w) => l.includes(w))).map((l) => Number(l.split(' ').at(-1)));
+      return numbers.reduce((a, b) => a + b, 0);
+    };
+    const said: Record<string, number> = {
+      requests: total('vigil_requests_total'),
+      errors: total('vigil_requests_total', { outcome: 'error' }),
+      rejections: total('vigil_requests_total', { outcome: 'rejection' }),
+      cancellations: total('vigil_requests_total', { outcome: 'cancellation' }),
+      latency_sum: total('vigil_response_latency_seconds_sum'),
+      latency_count: total('vigil_response_latency_seconds_count'),
+      duration_sum: total('gen_ai_server_request_duration_seconds_sum', { error_type: '' }),
+      duration_count: total('gen_ai_server_request_duration_seconds_count', { error_type: '' }),
+      first_token_sum: total('gen_ai_server_time_to_first_token_seconds_sum'),
+      first_token_count: total('gen_ai_server_time_to_first_token_seconds_count'),
+      per_token_sum: total('gen_ai_server_time_per_output_token_seconds_sum'),
+      per_token_count: total('gen_ai_server_time_per_output_token_seconds_count'),
+      input_tokens: total('gen_ai_usage_tokens_total', { gen_ai_token_type: 'input' }),
+      output_tokens: total('gen_ai_usage_tokens_total', { gen_ai_token_type: 'output' }),
+      reasoning_tokens: total('gen_ai_usage_tokens_total', { gen_ai_token_type: 'reasoning' }),
+      answers: total('vigil_answers_total'),
+      reasonings: total('vigil_reasonings_total'),
+      unclosed_reasonings: total('vigil_answer_flaws_total', { flaw: 'unclosed_reasoning' }),
+      empty_answers: total('vigil_answer_flaws_total', { flaw: 'empty_answer' }),
+      truncated: total('vigil_answer_flaws_total', { flaw: 'truncated' }),
+      repetition_sum: total('vigil_answer_repetition_ratio_sum'),
+      repetition_count: total('vigil_answer_repetition_ratio_count'),
+      reasoning_share_sum: total('vigil_answer_reasoning_share_ratio_sum'),
+      reasoning_share_count: total('vigil_answer_reasoning_share_ratio_count'),
+    };
+    const [sums] = await database.query(
+      `SELECT ${Object.keys(said)
+        .map((name) => `sum(${name})::float8 AS ${name}`)
+        .join(', ')} FROM request_minute`,
+    );
+    for (const [name, value] of Object.entries(said)) {
+      expect(value, name).toBeGreaterThan(0);
+      expect(value, name).toBeCloseTo(sums![name] as number, 6);
+    }
+  });
 });

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Module, type DynamicModule } from '@nestjs/common';
+import { Inject, Injectable, Module, type DynamicModule, type OnApplicationBootstrap } from '@nestjs/common';
 import { Interval, ScheduleModule } from '@nestjs/schedule';
 import { errorMessage, type Logger } from '@vigil/service';
 import { dropExpired } from '@vigil/store';
@@ -15,10 +15,15 @@ export interface RetentionOptions {
 
 const OPTIONS = Symbol('retention options');
 
-/** Drops what is older than the retention, every hour. */
+/** Drops what is older than the retention, at the start and every hour. */
 @Injectable()
-export class Retention {
+export class Retention implements OnApplicationBootstrap {
   constructor(@Inject(OPTIONS) private readonly options: RetentionOptions) {}
+
+  /** A process that never lives for an hour must drop as well. Not awaited: nothing waits for it. */
+  onApplicationBootstrap(): void {
+    void this.drop();
+  }
 
   /** Never throws: what failed is tried again in an hour. */
   @Interval(HOUR_MS)
