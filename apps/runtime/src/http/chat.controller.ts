@@ -40,7 +40,7 @@ export class ChatController {
       if (!reply.raw.writableFinished)
         generation.cancel(new ApiError(499, 'client_disconnected', 'The client is gone.'));
     });
-    span.accepted(request, head.id);
+    span.accepted(request, head.id, generation);
     const exchange = { request, head, generation, span };
     if (request.stream) await this.stream(exchange, reply);
     else await this.answer(exchange, reply);
@@ -51,7 +51,7 @@ export class ChatController {
     let content = '';
     try {
       for await (const event of generation) {
-        if (event.type === 'started') span.started(event.queued, { input: event.inputTokens });
+        if (event.type === 'started') span.started(event.queued, event.inputTokens);
         else if (event.type === 'delta') {
           reasoning += event.reasoning;
           content += event.content;
@@ -60,9 +60,6 @@ export class ChatController {
           void reply.type('application/json').send(completion(head, { ...event, reasoning, content }));
         }
       }
-    } catch (error) {
-      span.usage(generation.usage);
-      throw error;
     } finally {
       this.services.metrics.tokens(generation.usage);
     }
@@ -81,7 +78,7 @@ export class ChatController {
     try {
       for await (const event of generation) {
         if (event.type === 'started') {
-          span.started(event.queued, { input: event.inputTokens });
+          span.started(event.queued, event.inputTokens);
           continue;
         }
         // From here on the answer is ours to write, event by event.
@@ -103,7 +100,6 @@ export class ChatController {
         }
       }
     } catch (error) {
-      span.usage(generation.usage);
       await this.breakOff(error, { events, generation, span });
     } finally {
       this.services.metrics.tokens(generation.usage);

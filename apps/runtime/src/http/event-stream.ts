@@ -23,7 +23,6 @@ export class EventStream {
       this.response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-cache',
-        connection: 'keep-alive',
         // nginx would collect the events otherwise.
         'x-accel-buffering': 'no',
       });

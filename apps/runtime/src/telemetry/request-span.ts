@@ -44,6 +44,7 @@ export class RequestSpan {
   private firstAt: number | undefined;
   private failed: { error: ApiError; midStream: boolean } | undefined;
   private ended = false;
+  private progress: { readonly usage: Usage } | undefined;
 
   constructor(
     private readonly tracing: Tracing,
@@ -75,7 +76,8 @@ export class RequestSpan {
   }
 
   /** The request is in order and will be answered under this id, unless this process is killed: then the next reports it. */
-  accepted(request: ChatRequest, responseId: string): void {
+  accepted(request: ChatRequest, responseId: string, progress: { readonly usage: Usage }): void {
+    this.progress = progress;
     const { sampling } = request.generation;
     this.span.setAttributes({
       'gen_ai.request.temperature': sampling.temperature,
@@ -93,10 +95,10 @@ export class RequestSpan {
     if (this.tracing.captureContent) this.span.setAttribute('gen_ai.input.messages', inputMessages(request.messages));
   }
 
-  started(queuedSeconds: number, usage: Pick<Usage, 'input'>): void {
+  started(queuedSeconds: number, inputTokens: number): void {
     this.span.setAttributes({
       'vigil.queue.duration': queuedSeconds,
-      'gen_ai.usage.input_tokens': usage.input,
+      'gen_ai.usage.input_tokens': inputTokens,
       // Nothing is ever shifted out of the context: what does not fit is refused.
       'vigil.context.kept': 1,
     });
@@ -109,17 +111,9 @@ export class RequestSpan {
   }
 
   answered(answer: Answer): void {
-    this.usage(answer.usage);
     this.span.setAttribute('gen_ai.response.finish_reasons', [answer.finishReason]);
     if (answer.reasoningClosed !== undefined) this.span.setAttribute('vigil.reasoning.closed', answer.reasoningClosed);
     if (this.tracing.captureContent) this.span.setAttribute('gen_ai.output.messages', outputMessages(answer));
-  }
-
-  usage(usage: Usage): void {
-    this.span.setAttributes({
-      'gen_ai.usage.output_tokens': usage.output,
-      'gen_ai.usage.reasoning.output_tokens': usage.reasoning,
-    });
   }
 
   /** `midStream`: the client has been told 200 before. */
@@ -137,6 +131,13 @@ export class RequestSpan {
     this.ended = true;
     if (this.firstAt !== undefined)
       this.span.setAttribute('gen_ai.response.time_to_first_chunk', (this.firstAt - this.began) / 1000);
+    // As far as it came, whether it came to its end or not.
+    const usage = this.progress?.usage;
+    if (usage && usage.input > 0)
+      this.span.setAttributes({
+        'gen_ai.usage.output_tokens': usage.output,
+        'gen_ai.usage.reasoning.output_tokens': usage.reasoning,
+      });
     const type = this.failed?.error.errorType ?? (status === undefined ? 'client_disconnected' : undefined);
     if (type !== undefined) this.span.setAttribute('error.type', type);
     if (this.failed && this.failed.error.status >= 500)

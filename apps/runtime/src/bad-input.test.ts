@@ -1,0 +1,173 @@
+import { connect } from 'node:net';
+import { until } from '@vigil/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask, MODEL, TestRuntime } from './testing/runtime.js';
+
+let runtime: TestRuntime;
+beforeAll(async () => {
+  runtime = await TestRuntime.start({ CONTEXT_SIZE: '64', BODY_LIMIT: '256KiB' });
+});
+afterAll(() => runtime.stop());
+
+interface Refusal {
+  error: { message: string; type: string; param: string | null; code: string };
+}
+
+const user = { role: 'user', content: 'Hi' };
+const long = Array.from({ length: 200 }, (_, i) => `word${i}`).join(' ');
+
+describe('a bad request is answered in OpenAI’s form, and is a span', () => {
+  it.each<[string, unknown, number, string, string | null, RegExp]>([
+    ['malformed JSON', '{"model": ', 400, 'invalid_request', null, /can not be read: .*JSON/],
+    ['no body', '', 400, 'invalid_request', null, /can not be read/],
+    ['a body that is no object', '[]', 400, 'invalid_request', null, /The body is wrong: a JSON object is expected/],
+    ['null', 'null', 400, 'invalid_request', null, /a JSON object is expected/],
+    ['an unknown model', { ...ask('Hi'), model: 'no-such' }, 404, 'model_not_found', 'model', /no model "no-such"/],
+    ['no model', { messages: [user] }, 400, 'invalid_request', 'model', /the name of a model/],
+    ['a model that is no text', { ...ask('Hi'), model: 7 }, 400, 'invalid_request', 'model', /the name of a model/],
+    ['negative max_tokens', ask('Hi', { max_tokens: -1 }), 400, 'invalid_request', 'max_tokens', /at least 1/],
+    ['max_tokens of none', ask('Hi', { max_tokens: 0 }), 400, 'invalid_request', 'max_tokens', /at least 1/],
+    [
+      'half a token',
+      ask('Hi', { max_completion_tokens: 1.5 }),
+      400,
+      'invalid_request',
+      'max_completion_tokens',
+      /whole/,
+    ],
+    ['no messages', { model: MODEL }, 400, 'invalid_request', 'messages', /a list of messages/],
+    ['messages: []', ask('', { messages: [] }), 400, 'invalid_request', 'messages', /at least one message/],
+    ['a message that is none', ask('', { messages: ['x'] }), 400, 'invalid_request', 'messages[0]', /role and content/],
+    [
+      'an unknown role',
+      ask('', { messages: [user, { role: 'root', content: '' }] }),
+      400,
+      'invalid_request',
+      'messages[1].role',
+      /one of system/,
+    ],
+    [
+      'a picture',
+      ask('', { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] }),
+      400,
+      'invalid_request',
+      'messages[0].content[0].type',
+      /only parts of type "text"/,
+    ],
+    [
+      'content of numbers',
+      ask('', { messages: [{ role: 'user', content: 1 }] }),
+      400,
+      'invalid_request',
+      'messages[0].content',
+      /a text or a list/,
+    ],
+    ['a temperature of 3', ask('Hi', { temperature: 3 }), 400, 'invalid_request', 'temperature', /from 0 to 2/],
+    ['top_p of 2', ask('Hi', { top_p: 2 }), 400, 'invalid_request', 'top_p', /from 0 to 1/],
+    ['a seed that is none', ask('Hi', { seed: 'x' }), 400, 'invalid_request', 'seed', /a whole number/],
+    ['five stops', ask('Hi', { stop: ['a', 'b', 'c', 'd', 'e'] }), 400, 'invalid_request', 'stop', /up to 4 texts/],
+    ['stream: "yes"', ask('Hi', { stream: 'yes' }), 400, 'invalid_request', 'stream', /true or false/],
+    ['two answers', ask('Hi', { n: 2 }), 400, 'unsupported_parameter', 'n', /n is not supported/],
+    ['tools', ask('Hi', { tools: [{ type: 'function' }] }), 400, 'unsupported_parameter', 'tools', /tools is not/],
+    [
+      'a JSON schema',
+      ask('Hi', { response_format: { type: 'json_schema' } }),
+      400,
+      'unsupported_parameter',
+      'response_format',
+      /response_format is not supported/,
+    ],
+    ['logprobs', ask('Hi', { logprobs: true }), 400, 'unsupported_parameter', 'logprobs', /logprobs is not/],
+    ['a prompt longer than the context', ask(long), 400, 'context_length_exceeded', 'messages', /context holds 64/],
+    ['such a prompt in a stream', ask(long, { stream: true }), 400, 'context_length_exceeded', 'messages', /holds 64/],
+    ['a body over the limit', ask('x'.repeat(300_000)), 413, 'request_too_large', null, /larger than 262144 bytes/],
+  ])('%s', async (name, body, status, code, param, message) => {
+    const conversation = `bad: ${name}`;
+    const response = await runtime.post(body, { headers: { 'x-conversation-id': conversation } });
+    const { error } = (await response.json()) as Refusal;
+    expect(response.status).toBe(status);
+    expect(error).toEqual({ message: expect.stringMatching(message), type: 'invalid_request_error', param, code });
+    expect(response.headers.get('x-request-id')).toMatch(/^req_/);
+    const span = await until('its span', () =>
+      runtime.receiver.spans.find(({ attributes }) => attributes['gen_ai.conversation.id'] === conversation),
+    );
+    expect(span.attributes).toMatchObject({
+      'error.type': code,
+      'http.response.status_code': status,
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': 'llama.cpp',
+    });
+    expect(span.attributes).not.toHaveProperty(['gen_ai.response.finish_reasons']);
+  });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml', ''])(
+    'a content type of %j',
+    async (type) => {
+      const id = `type <${type}>`;
+      const headers = { 'content-type': type, 'x-conversation-id': id };
+      const response = await runtime.post(ask('Hi'), { headers });
+      expect(response.status).toBe(415);
+      expect(((await response.json()) as Refusal).error.code).toBe('unsupported_media_type');
+      const span = await until('its span', () =>
+        runtime.receiver.spans.find(({ attributes }) => attributes['gen_ai.conversation.id'] === id),
+      );
+      expect(span.attributes['error.type']).toBe('unsupported_media_type');
+    },
+  );
+
+  it('the model that was asked for is on the span, within bounds', async () => {
+    await runtime.post({ ...ask('Hi'), model: 'm'.repeat(10_000) });
+    const span = await until('its span', () => runtime.receiver.spans.find(({ name }) => name.startsWith('chat mmm')));
+    expect(span.attributes['gen_ai.request.model']).toBe('m'.repeat(200));
+  });
+});
+
+describe('the context', () => {
+  it('ends an answer where it is full, with finish_reason length', async () => {
+    const response = await runtime.post(ask('Hi', { ignore_eos: true }));
+    const answer = (await response.json()) as {
+      choices: { finish_reason: string }[];
+      usage: { total_tokens: number };
+    };
+    expect(answer.choices[0]!.finish_reason).toBe('length');
+    expect(answer.usage.total_tokens).toBe(64);
+  });
+
+  it('takes a prompt that leaves room for one token, and none that leaves no room', async () => {
+    const tokens = async (words: number) => {
+      const response = await runtime.post(ask('a '.repeat(words).trim(), { max_tokens: 1 }));
+      const body = (await response.json()) as { usage?: { prompt_tokens: number } } & Partial<Refusal>;
+      return body.usage?.prompt_tokens ?? body.error!.code;
+    };
+    const seen: (number | string)[] = [];
+    for (let words = 40; words < 70; words++) seen.push(await tokens(words));
+    expect(seen).toContain(63);
+    expect(seen.at(-1)).toBe('context_length_exceeded');
+    expect(seen.filter((n) => typeof n === 'number' && n > 63)).toEqual([]);
+  });
+});
+
+describe('other requests', () => {
+  it.each([
+    ['GET', '/v1/nothing', 404],
+    ['POST', '/v1/completions', 404],
+    ['GET', '/v1/chat/completions', 404],
+    ['GET', '/', 404],
+    ['GET', '/v1/models/%zz', 400],
+  ])('%s %s is answered in the same form', async (method, path, status) => {
+    const response = await fetch(`${runtime.url}${path}`, { method });
+    expect(response.status).toBe(status);
+    expect(((await response.json()) as Refusal).error.message).not.toBe('');
+  });
+
+  it('bytes that are no HTTP harm nobody', async () => {
+    const { port } = new URL(runtime.url);
+    const answer = await new Promise<string>((resolve) => {
+      let text = '';
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write('\u0000\u0001 nonsense\r\n\r\n'));
+      socket.on('data', (data) => (text += data.toString())).on('close', () => resolve(text));
+    });
+    expect(answer).toContain('400');
+    expect((await runtime.post(ask('Hi', { max_tokens: 1 }))).status).toBe(200);
+  });
+});
