@@ -1,10 +1,11 @@
 import { SIGNALS } from '@vigil/signals';
+import { createTestDatabase, until } from '@vigil/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { at, MODEL, startTestApi, type TestApi } from './testing.js';
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({ database: await createTestDatabase(), until });
 });
 afterAll(() => api.stop());
 

@@ -1,9 +1,10 @@
+import { createTestDatabase, until } from '@vigil/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApi, type TestApi } from './testing.js';
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({ database: await createTestDatabase(), until });
 });
 afterAll(() => api.stop());
 

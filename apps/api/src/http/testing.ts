@@ -1,6 +1,5 @@
 import { createLogger } from '@vigil/service';
 import { connect, createStore, writeGpuSamples, writeRequests } from '@vigil/store';
-import { createTestDatabase, until, type TestDatabase } from '@vigil/testing';
 import { createApp } from '../app.js';
 import { GPU_RULE, gpuRow, requestRow, testConfig, writeRules } from '../testing.js';
 
@@ -8,6 +7,16 @@ import { GPU_RULE, gpuRow, requestRow, testConfig, writeRules } from '../testing
 export const MODEL = `x'"; DROP TABLE request; --`;
 
 export const at = (text: string): Date => new Date(`2026-03-01T${text}Z`);
+
+/** What these tests need of the tools that only test files may import. */
+export interface Tools {
+  database: {
+    url: string;
+    query(sql: string, values?: unknown[]): Promise<Record<string, any>[]>;
+    drop(): Promise<void>;
+  };
+  until(what: string, probe: () => Promise<boolean>): Promise<unknown>;
+}
 
 export interface Answer {
   status: number;
@@ -18,15 +27,14 @@ export interface Answer {
 /** The API, with two rules, two GPUs and eleven requests. */
 export interface TestApi {
   url: string;
-  database: TestDatabase;
+  database: Tools['database'];
   get(path: string, parameters?: Record<string, string>): Promise<Answer>;
   /** Every page of a list, one after the other. */
   pages(path: string, parameters: Record<string, string>): Promise<any[][]>;
   stop(): Promise<void>;
 }
 
-export async function startTestApi(): Promise<TestApi> {
-  const database = await createTestDatabase();
+export async function startTestApi({ database, until }: Tools): Promise<TestApi> {
   const store = createStore({ url: database.url, applicationName: 'test' });
   await connect(store, database.url);
   const rules = await writeRules({
