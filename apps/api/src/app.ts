@@ -26,7 +26,7 @@ import { ApiModule } from './module.js';
 import { channelsOf } from './notify/channels.js';
 import { Delivery } from './notify/delivery.js';
 import { isAddress, readRunbook, type Runbook } from './notify/runbook.js';
-import { loadRules, RuleError, type Rule } from './rules/index.js';
+import { loadRules, RuleError, type Rule } from '@vigil/rules';
 
 const VERSION = '0.1.0';
 

@@ -1,3 +1,2 @@
 export { createApp, type ApiOptions } from './app.js';
 export { configSchema, type ApiConfig } from './config.js';
-export * from './rules/index.js';

@@ -12,7 +12,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   signals: [],
   spool: [],
   store: ['signals'],
-  rules: ['signals'],
+  rules: ['service', 'signals'],
   runtime: ['quality', 'service', 'spool'],
   collector: ['quality', 'service', 'signals', 'spool', 'store'],
   api: ['rules', 'service', 'signals', 'store'],

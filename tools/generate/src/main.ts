@@ -14,7 +14,9 @@ const stale: string[] = [];
 
 for (const [path, text] of Object.entries(await generateAll(root))) {
   const file = join(root, path);
-  const wanted = await prettier.format(text, { ...(await prettier.resolveConfig(file)), filepath: file });
+  const { inferredParser } = await prettier.getFileInfo(file);
+  const options = { ...(await prettier.resolveConfig(file)), filepath: file };
+  const wanted = inferredParser === null ? text : await prettier.format(text, options);
   const present = await readFile(file, 'utf8').catch(() => undefined);
   if (present === wanted) continue;
   stale.push(path);

@@ -1,4 +1,4 @@
-import { commonConfig, flag, port } from '@vigil/service';
+import { commonConfig, duration, flag, port } from '@vigil/service';
 import { z } from 'zod';
 
 /** What `npm start` reads; everything else goes to the processes that it starts, as it is. */
@@ -16,6 +16,7 @@ export const configSchema = z.object({
   COLLECTOR_PORT: port(9464).describe("Port of the collector's metrics"),
   SLACK_WEBHOOK_URL: z.string().optional().describe('Incoming webhook that alerts are sent to'),
   PROMETHEUS: flag(true).describe('Start a Prometheus beside, where one is on the PATH'),
+  PROMETHEUS_SCRAPE_INTERVAL: duration('15s', 1).describe('How often that Prometheus scrapes'),
   PROMETHEUS_PORT: port(9090).describe('Port of that Prometheus'),
 });
 

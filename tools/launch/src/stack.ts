@@ -177,7 +177,7 @@ export class Stack {
       folder,
       { runtime: `${host}:${RUNTIME_PORT}`, collector: `${host}:${COLLECTOR_PORT}`, api: `${host}:${API_PORT}` },
       join(ROOT, 'alerts', 'prometheus.rules.yaml'),
-      this.env.PROMETHEUS_SCRAPE_INTERVAL ?? '15s',
+      `${this.config.PROMETHEUS_SCRAPE_INTERVAL}s`,
     );
     const process = new ManagedProcess(
       {

@@ -1,5 +1,5 @@
 import type { Sql } from '../database.js';
-import type { Alert, AlertState } from '../rules/index.js';
+import type { Alert, AlertState } from '@vigil/rules';
 
 /** Any number that no other lock takes; the second half of the key is the scope. */
 const EVALUATION_LOCK = 814_003;

@@ -3,7 +3,7 @@ import type { SignalValue } from '@vigil/store';
 import type { DataSource } from 'typeorm';
 import { isDefect, transaction, type DatabaseState, type Sql } from '../database.js';
 import type { ApiMetrics } from '../metrics.js';
-import { ALERT_STATES, decide, type Rule } from '../rules/index.js';
+import { ALERT_STATES, decide, type Rule } from '@vigil/rules';
 import { dropAlerts, readAlerts, tryLock, writeAlerts, type StoredAlert } from './alert-store.js';
 import { readSignal } from './read.js';
 import type { LoadedRule, Recorder } from './recorder.js';

@@ -1,6 +1,6 @@
 import { readLatest, readWindow, type SignalValue } from '@vigil/store';
 import type { DataSource } from 'typeorm';
-import type { Rule } from '../rules/index.js';
+import type { Rule } from '@vigil/rules';
 
 /**
  * Windows end this long before now, in seconds. A request becomes a row about a second after its end, so the last second

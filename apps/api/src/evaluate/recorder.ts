@@ -3,7 +3,7 @@ import type { Logger } from '@vigil/service';
 import type { Sql } from '../database.js';
 import type { Channel } from '../notify/channels.js';
 import { contextOf, isStatus, type Message, type TransitionContext } from '../notify/message.js';
-import { isUnresolved, type Rule, type Transition } from '../rules/index.js';
+import { isUnresolved, type Rule, type Transition } from '@vigil/rules';
 import { addNotifications, addTransition, dropAlerts, lastContext, type StoredAlert } from './alert-store.js';
 
 /** A rule with what its messages say besides. */

@@ -1,4 +1,4 @@
-import { render, type AlertState } from '../rules/index.js';
+import { render, type AlertState } from '@vigil/rules';
 import type { DataSource } from 'typeorm';
 import type { ApiContext } from './context.js';
 import type { AlertItem, TransitionItem } from './dto.js';

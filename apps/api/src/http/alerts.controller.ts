@@ -2,7 +2,7 @@ import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ask } from '../database.js';
-import { ALERT_STATES } from '../rules/index.js';
+import { ALERT_STATES } from '@vigil/rules';
 import { ALERT_COLUMNS, readHistory, toAlertItem, type AlertRow } from './alert-queries.js';
 import { API_CONTEXT, type ApiContext } from './context.js';
 import { decodeCursor, page } from './cursor.js';

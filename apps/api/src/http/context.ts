@@ -1,7 +1,7 @@
 import type { Runbook } from '../notify/runbook.js';
 import type { DataSource } from 'typeorm';
 import type { Evaluator } from '../evaluate/evaluator.js';
-import type { Rule } from '../rules/index.js';
+import type { Rule } from '@vigil/rules';
 
 /** What the controllers work with. */
 export interface ApiContext {

@@ -1,6 +1,6 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { ALERT_STATES } from '../rules/index.js';
+import { ALERT_STATES } from '@vigil/rules';
 import { API_CONTEXT, type ApiContext } from './context.js';
 
 const ENDPOINTS = [

@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Inject, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { ask } from '../database.js';
-import { ALERT_STATES, type Rule } from '../rules/index.js';
+import { ALERT_STATES, type Rule } from '@vigil/rules';
 import { API_CONTEXT, type ApiContext } from './context.js';
 import { DescribeErrors } from './docs.js';
 import { RuleList, type RuleItem } from './dto.js';

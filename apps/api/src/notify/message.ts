@@ -1,5 +1,5 @@
 import { formatDuration, formatValue, type Unit } from '@vigil/signals';
-import { render, type AlertState, type Rule, type Severity, type Transition } from '../rules/index.js';
+import { render, type AlertState, type Rule, type Severity, type Transition } from '@vigil/rules';
 
 /** What is kept with a transition: the rule as it was, so that the history stays true when the rule is changed. */
 export interface TransitionContext {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { ROOT } from '../config.js';
-import type { Rule } from '../rules/index.js';
+import type { Rule } from '@vigil/rules';
 
 export interface Runbook {
   text: string;

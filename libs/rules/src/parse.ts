@@ -1,7 +1,7 @@
 import { findSignal, SIGNALS, type Label, type Matchers, type Signal } from '@vigil/signals';
 import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
-import { parseRuleDuration } from './duration.js';
+import { parseDuration } from '@vigil/service';
 import { suggestion } from './nearest.js';
 import { parseTemplate, TemplateError, type Template } from './template.js';
 import { SEVERITIES, type Rule } from './types.js';
@@ -26,7 +26,7 @@ const wanted = (what: string) => ({
 
 const seconds = (min: number) =>
   z.union([z.string(), z.literal(0)], wanted(DURATION)).transform((value, context) => {
-    const parsed = value === 0 ? 0 : parseRuleDuration(value);
+    const parsed = value === 0 ? 0 : parseDuration(value);
     if (parsed !== undefined && parsed >= min) return parsed;
     const bound = parsed === undefined ? '' : ` of at least ${min}s`;
     context.addIssue({ code: 'custom', message: `is "${value}": ${DURATION}${bound} is expected` });

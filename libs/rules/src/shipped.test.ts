@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseRuleCases, playCase } from './cases.js';
 import { loadRules } from './load.js';
-import { parseRuleDuration, ruleDuration } from './duration.js';
+import { parseDuration } from '@vigil/service';
+import { ruleDuration } from './duration.js';
 
-const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const TESTS = join(ROOT, 'alerts', 'tests');
 const rules = await loadRules(join(ROOT, 'alerts'));
 const files = await Promise.all(
@@ -59,5 +60,5 @@ it.each([
   ['250ms', '250ms'],
   ['0s', '0s'],
 ])('the duration %s is written %s', (text, written) => {
-  expect(ruleDuration(parseRuleDuration(text)!)).toBe(written);
+  expect(ruleDuration(parseDuration(text)!)).toBe(written);
 });

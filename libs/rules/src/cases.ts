@@ -1,12 +1,12 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { decide } from './decide.js';
-import { parseRuleDuration } from './duration.js';
+import { parseDuration } from '@vigil/service';
 import { render } from './template.js';
 import { ALERT_STATES, type Alert, type Rule, type Transition } from './types.js';
 
 const duration = z.string().transform((text, context) => {
-  const seconds = parseRuleDuration(text);
+  const seconds = parseDuration(text);
   if (seconds !== undefined) return seconds;
   context.addIssue({ code: 'custom', message: `"${text}" is not a duration` });
   return z.NEVER;

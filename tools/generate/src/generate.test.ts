@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { environmentExample, settings } from './configuration.js';
+import { generateAll } from './files.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+describe('generated files', () => {
+  it('are what their sources say, and a stale one is named', async () => {
+    const check = (cwd: string) =>
+      promisify(execFile)(process.execPath, [join(cwd, 'tools/generate/dist/main.js'), '--check']);
+    await check(root);
+    const copy = await mkdtemp(join(tmpdir(), 'vigil-generate-'));
+    try {
+      for (const path of [
+        'alerts',
+        'dashboards',
+        'docs',
+        'tools/generate',
+        '.env.example',
+        '.prettierrc.json',
+        '.editorconfig',
+      ])
+        await cp(join(root, path), join(copy, path), { recursive: true });
+      await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+      await check(copy);
+      await writeFile(join(copy, 'docs/SIGNALS.md'), 'old');
+      await expect(check(copy)).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('docs/SIGNALS.md') });
+    } finally {
+      await rm(copy, { recursive: true, force: true });
+    }
+  });
+
+  it('hold .env.example equal to the schemas, every variable once and commented out', async () => {
+    const text = await readFile(join(root, '.env.example'), 'utf8');
+    expect(text).toBe(environmentExample());
+    const named = [...text.matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name);
+    expect(named).toEqual(settings().map(({ name }) => name));
+    expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('# '))).toEqual([]);
+  });
+
+  it('draw the thresholds of the rules in the dashboard', async () => {
+    const dashboard = JSON.parse((await generateAll(root))['dashboards/vigil-overview.json']!) as {
+      panels: {
+        title: string;
+        fieldConfig?: { defaults: { unit?: string; thresholds: { steps: { value: number | null }[] } } };
+      }[];
+    };
+    const limit = (title: string) =>
+      dashboard.panels.find((p) => p.title === title)!.fieldConfig!.defaults.thresholds.steps.at(-1)!.value;
+    expect([limit('GPU memory in use'), limit('Response latency'), limit('Errors'), limit('Requests')]).toEqual([
+      0.9,
+      0.5,
+      0.05,
+      null,
+    ]);
+    const panels = dashboard.panels.filter((p) => p.fieldConfig);
+    expect(panels.every((p) => p.fieldConfig!.defaults.unit !== undefined)).toBe(true);
+  });
+
+  it('place the panels of a dashboard without overlaps', async () => {
+    const { panels } = JSON.parse((await generateAll(root))['dashboards/vigil-overview.json']!) as {
+      panels: { gridPos: { x: number; y: number; w: number; h: number } }[];
+    };
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
+    );
+    expect(new Set(cells).size).toBe(cells.length);
+  });
+});
