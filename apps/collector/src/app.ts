@@ -5,9 +5,11 @@ import {
   createLogger,
   createRegistry,
   createWeb,
+  errorMessage,
   Health,
   Lifecycle,
   listen,
+  UserError,
   type App,
   type Logger,
 } from '@vigil/service';
@@ -83,10 +85,16 @@ async function start(config: CollectorConfig, log: Logger, lifecycle: Lifecycle)
 /** Requests wait for the disk itself, since their senders forget them; a GPU sample lost with the machine is no loss. */
 async function openSpools(config: CollectorConfig): Promise<{ requests: Spool; gpu: Spool }> {
   const folder = join(config.DATA_DIR, 'collector-spool');
-  return {
-    requests: await Spool.open(join(folder, 'requests'), { maxBytes: config.OTLP_SPOOL_MAX, fsync: true }),
-    gpu: await Spool.open(join(folder, 'gpu'), { maxBytes: GPU_SPOOL_MAX, fsync: false }),
-  };
+  try {
+    return {
+      requests: await Spool.open(join(folder, 'requests'), { maxBytes: config.OTLP_SPOOL_MAX, fsync: true }),
+      gpu: await Spool.open(join(folder, 'gpu'), { maxBytes: GPU_SPOOL_MAX, fsync: false }),
+    };
+  } catch (error) {
+    throw new UserError(
+      `The folder ${folder} can't be used (${errorMessage(error)}). Set DATA_DIR to a folder that this user may write to.`,
+    );
+  }
 }
 
 function openWriter<R>(options: TableWriterOptions<R>, lifecycle: Lifecycle): TableWriter<R> {

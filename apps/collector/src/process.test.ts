@@ -230,6 +230,10 @@ describe('a wrong start', () => {
     [{ DATABASE_URL: 'mysql://me:hush@127.0.0.1/x' }, 'DATABASE_URL is wrong: a URL such as postgres://'],
     [{}, 'DATABASE_URL is not set: a URL such as postgres://'],
     [{ DATABASE_URL: 'postgres://x@127.0.0.1/x', RETENTION: 'long' }, 'RETENTION is "long"'],
+    [
+      { DATABASE_URL: 'postgres://x@127.0.0.1:1/x', DATA_DIR: MAIN },
+      'Set DATA_DIR to a folder that this user may write',
+    ],
     [{ DATABASE_URL: 'postgres://x@127.0.0.1/x', OTLP_BODY_LIMIT: '-1' }, 'OTLP_BODY_LIMIT is "-1"'],
   ])('%j ends with a sentence', async (env, sentence) => {
     const collector = Collector.launch({ DATA_DIR: join(folder, 'wrong'), ...env } as Record<string, string>);
