@@ -88,6 +88,7 @@ export class EngineProcess {
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (data: Buffer) => (output = (output + data.toString()).slice(-OUTPUT_KEPT)));
     child.on('error', (error) => (output += error.message));
+    let complaint = '';
     return new Promise((resolve, reject) => {
       child.on('message', (message: FromChild) => {
         if (message.type === 'loaded') {
@@ -97,11 +98,14 @@ export class EngineProcess {
           this.events.ready(message.info, (performance.now() - began) / 1000);
           resolve();
         } else if (message.type === 'load-failed') {
-          reject(new Error(message.message));
+          // llama.cpp's own first complaint says more than the error that came of it.
+          reject(new Error(complaint === '' ? message.message : `${message.message} (${complaint})`));
           child.kill('SIGKILL');
         } else if (message.type === 'load-progress') this.events.progress(message.ratio);
-        else if (message.type === 'log') this.log[message.level]({ source: 'llama.cpp' }, message.message);
-        else this.events.message(message);
+        else if (message.type === 'log') {
+          if (message.level === 'error' && complaint === '') complaint = message.message;
+          this.log[message.level]({ source: 'llama.cpp' }, message.message);
+        } else this.events.message(message);
       });
       // 'close' comes after everything that it said was read.
       child.once('close', (code, signal) => {

@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorMessage, UserError } from '@vigil/service';
 import { checkHeader } from './check.js';
+import { download } from './download.js';
 import { GgufError, readGgufHeader } from './gguf-header.js';
 
 /** The model that ships with Vigil; found from wherever the process was started. */
@@ -35,7 +36,11 @@ export interface ResolveOptions {
  */
 export async function resolveModel(options: ResolveOptions): Promise<ModelFile> {
   const { model } = options;
-  const path = model?.startsWith('hf:') ? await download(model, options) : model ? resolve(model) : BUNDLED;
+  const path = model?.startsWith('hf:')
+    ? await download(model, join(resolve(options.downloads), 'models'), options.progress)
+    : model
+      ? resolve(model)
+      : BUNDLED;
   try {
     const { size } = await statFile(path);
     const architecture = checkHeader(await readGgufHeader(path));
@@ -64,29 +69,4 @@ export function nameOf(path: string): string {
   return basename(path)
     .replace(/\.gguf$/i, '')
     .replace(/-\d{5}-of-\d{5}$/, '');
-}
-
-async function download(model: string, { downloads, progress }: ResolveOptions): Promise<string> {
-  // Heavy, and needed for downloads only.
-  const { resolveModelFile } = await import('node-llama-cpp');
-  let told = -1;
-  progress(`looking for ${model}`);
-  try {
-    // HF_ENDPOINT and HF_TOKEN are honoured by it.
-    return await resolveModelFile(model, {
-      directory: join(resolve(downloads), 'models'),
-      cli: false,
-      onProgress: ({ totalSize, downloadedSize }) => {
-        const percent = totalSize > 0 ? Math.floor((downloadedSize / totalSize) * 100) : 0;
-        if (percent === told) return;
-        told = percent;
-        progress(`${model}: ${percent} % of ${(totalSize / 2 ** 30).toFixed(2)} GiB`);
-      },
-    });
-  } catch (error) {
-    throw new UserError(
-      `The model ${model} could not be fetched: ${errorMessage(error).split('\n')[0]}. ` +
-        'Check the name in MODEL and the way to the network, or set MODEL to a GGUF file on this machine.',
-    );
-  }
 }

@@ -1,0 +1,73 @@
+import { errorMessage, UserError } from '@vigil/service';
+
+/** The library tries again and again for a quarter of an hour; whoever waits for a start wants to know sooner. */
+const FIRST_ANSWER_MS = 15_000;
+const STALLED_MS = 120_000;
+
+/**
+ * The path of a model named `hf:user/repository/file.gguf` or `hf:user/repository:quantisation`, fetched into `folder`
+ * unless it is there already. `HF_ENDPOINT` names another server, `HF_TOKEN` opens what is not public.
+ * @throws UserError when it can not be had
+ */
+export async function download(model: string, folder: string, progress: (text: string) => void): Promise<string> {
+  // Heavy, and needed for such models only.
+  const { resolveModelFile } = await import('node-llama-cpp');
+  const present = await resolveModelFile(model, { directory: folder, download: false, cli: false }).catch(
+    () => undefined,
+  );
+  if (present !== undefined) return present;
+  progress(`looking for ${model}`);
+  const stall = new AbortController();
+  const give = () => stall.abort(new Error(`nothing came for ${STALLED_MS / 1000} s`));
+  let timer = setTimeout(give, STALLED_MS);
+  let told = -1;
+  try {
+    await probe(model);
+    return await resolveModelFile(model, {
+      directory: folder,
+      cli: false,
+      signal: stall.signal,
+      onProgress: ({ totalSize, downloadedSize }) => {
+        clearTimeout(timer);
+        timer = setTimeout(give, STALLED_MS);
+        const percent = totalSize > 0 ? Math.floor((downloadedSize / totalSize) * 100) : 0;
+        if (percent === told) return;
+        told = percent;
+        progress(`${model}: ${percent} % of ${(totalSize / 2 ** 30).toFixed(2)} GiB`);
+      },
+    });
+  } catch (error) {
+    throw new UserError(
+      `The model ${model} could not be fetched: ${errorMessage(error).split('\n')[0]}. ` +
+        'Check the name in MODEL and the way to the network, or set MODEL to a GGUF file on this machine.',
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Asks for a named file's head, so that a wrong name or a missing network is told at once. */
+async function probe(model: string): Promise<void> {
+  const [user, repository, ...file] = model.slice('hf:'.length).split('#')[0]!.split('/');
+  // With a quantisation instead of a file the library itself asks first, and once.
+  if (!user || !repository || file.length === 0) return;
+  const endpoint = process.env.MODEL_ENDPOINT ?? process.env.HF_ENDPOINT ?? 'https://huggingface.co';
+  const branch = model.split('#')[1] ?? 'main';
+  const url = [endpoint.replace(/\/+$/, ''), user, repository, 'resolve', branch, ...file].join('/');
+  const token = process.env.HF_TOKEN;
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method: 'HEAD',
+      headers: token ? { authorization: `Bearer ${token}` } : {},
+      signal: AbortSignal.timeout(FIRST_ANSWER_MS),
+    });
+  } catch (error) {
+    throw new Error(`${new URL(url).host} does not answer (${errorMessage((error as Error).cause ?? error)})`, {
+      cause: error,
+    });
+  }
+  if (response.status === 404) throw new Error(`${new URL(url).host} has no such file`);
+  if (response.status === 401 || response.status === 403)
+    throw new Error(`${new URL(url).host} wants permission: set HF_TOKEN to a token that has it`);
+}

@@ -1,0 +1,229 @@
+import { once } from 'node:events';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readConfig } from '@vigil/service';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApp } from '../app.js';
+import { configSchema } from '../config.js';
+import { checkHeader } from './check.js';
+import { readGgufHeader } from './gguf-header.js';
+import { BUNDLED, nameOf, resolveModel } from './resolve.js';
+import { chooseThreads } from './threads.js';
+
+let folder: string;
+let bundled: Buffer;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'vigil-model-'));
+  bundled = await readFile(BUNDLED);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** The bundled model with some bytes changed. */
+async function changed(name: string, change: (bytes: Buffer) => Buffer | void): Promise<string> {
+  const copy = Buffer.from(bundled);
+  const path = join(folder, name);
+  await writeFile(path, change(copy) ?? copy);
+  return path;
+}
+
+const resolve = (model: string | undefined, name?: string) =>
+  resolveModel({ model, name, downloads: folder, progress: () => undefined });
+
+/** Overwrites the number behind a key. */
+const setU32 = (bytes: Buffer, key: string, value: number): void => {
+  bytes.writeUInt32LE(value, bytes.indexOf(key) + key.length + 4);
+};
+
+/** An architecture that the check lets pass, without what llama.cpp takes for granted. */
+function withoutHeads(bytes: Buffer): void {
+  for (let at = bytes.indexOf('qwen2'); at >= 0 && at < 4000; at = bytes.indexOf('qwen2', at + 1))
+    bytes.write('gemma', at);
+  bytes.write('Q', bytes.indexOf('gemma.attention.head_count'));
+}
+
+describe('the header of a GGUF file', () => {
+  it('is read without its tensors', async () => {
+    const { version, tensors, metadata } = await readGgufHeader(BUNDLED);
+    expect([version, tensors]).toEqual([3, 15]);
+    expect(Object.fromEntries(metadata)).toMatchObject({
+      'general.architecture': 'qwen2',
+      'qwen2.context_length': 4096,
+      'tokenizer.ggml.add_bos_token': true,
+    });
+    expect(metadata.get('qwen2.attention.layer_norm_rms_epsilon')).toBeCloseTo(1e-6);
+    expect(metadata.get('tokenizer.ggml.tokens.length')).toBeGreaterThan(256);
+    expect(checkHeader({ version, tensors, metadata })).toBe('qwen2');
+  });
+
+  it.each<[string, (bytes: Buffer) => Buffer | void, RegExp]>([
+    ['empty', () => Buffer.alloc(0), /is no GGUF file: it does not begin with "GGUF"/],
+    ['text', () => Buffer.from('this is no model'), /is no GGUF file/],
+    ['short', (b) => b.subarray(0, 6), /is a damaged GGUF file: it ends within its header/],
+    ['half-header', (b) => b.subarray(0, 3000), /is a damaged GGUF file: it ends within its header/],
+    ['version', (b) => void b.writeUInt32LE(9, 4), /is a GGUF file of version 9; versions 2 and 3 are read/],
+    ['entries', (b) => void b.writeBigUInt64LE(2n ** 40n, 16), /names too many entries/],
+    ['length', (b) => void b.writeBigUInt64LE(2n ** 63n, 24), /a length is absurd/],
+    ['text-length', (b) => void b.writeBigUInt64LE(2n ** 31n, 24), /absurdly long/],
+    ['no-weights', (b) => void b.writeBigUInt64LE(0n, 8), /is a GGUF file without weights/],
+    ['no-architecture', (b) => void b.write('general.architectuRe', 32), /lacks general\.architecture/],
+    [
+      'no-heads',
+      (b) => void b.write('Q', b.indexOf('qwen2.attention.head_count')),
+      /lacks qwen2\.attention\.head_count/,
+    ],
+    ['zero-heads', (b) => setU32(b, 'qwen2.attention.head_count', 0), /lacks qwen2\.attention\.head_count/],
+    ['no-feed-forward', (b) => void b.write('Q', b.indexOf('qwen2.feed_forward')), /lacks qwen2\.feed_forward_length/],
+    ['no-tokens', (b) => void b.write('T', b.indexOf('tokenizer.ggml.tokens')), /lacks tokenizer\.ggml\.tokens/],
+  ])('that is wrong is told in a sentence: %s', async (name, change, sentence) => {
+    const path = await changed(`${name}.gguf`, change);
+    const failure = await resolve(path).catch((error: Error) => error);
+    expect(failure).toMatchObject({ name: 'UserError', message: expect.stringMatching(sentence) as string });
+    expect((failure as Error).message).toContain(`The model file ${path} is`);
+    expect((failure as Error).message).toContain('Set MODEL to another GGUF file');
+  });
+
+  it('survives any single changed byte', async () => {
+    const path = join(folder, 'mutant.gguf');
+    const header = Buffer.from(bundled.subarray(0, 64 * 1024));
+    await writeFile(path, header);
+    const file = await open(path, 'r+');
+    let state = 1;
+    for (let i = 0; i < 300; i++) {
+      state = (state * 48271) % 2147483647;
+      // Mostly among the first entries, where structure is.
+      const at = state % (i % 3 === 0 ? header.length : 1500);
+      await file.write(Buffer.of(state & 0xff), 0, 1, at);
+      const result = await readGgufHeader(path).catch((error: Error) => error);
+      if (result instanceof Error) expect(result.name).toBe('GgufError');
+      await file.write(header, at, 1, at);
+    }
+    await file.close();
+  });
+});
+
+describe('MODEL', () => {
+  it('unset is the bundled model, whatever the working folder', async () => {
+    expect(await resolve(undefined)).toMatchObject({ path: BUNDLED, name: 'vigil-scripted-r1', architecture: 'qwen2' });
+  });
+
+  it('may be a path, and MODEL_NAME may name it', async () => {
+    const path = await changed('mine.gguf', () => undefined);
+    expect(await resolve(path)).toMatchObject({ path, name: 'mine', size: bundled.length });
+    expect(await resolve(path, 'my/model')).toMatchObject({ name: 'my/model' });
+  });
+
+  it('that is missing, or a folder, is told', async () => {
+    await expect(resolve('/nowhere/model.gguf')).rejects.toThrow(
+      'There is no model file /nowhere/model.gguf. Set MODEL to another GGUF file, or unset it to use the bundled model.',
+    );
+    await expect(resolve(folder)).rejects.toThrow(`${folder} is no file, so it can not be the model.`);
+  });
+
+  it.each([
+    ['/m/DeepSeek-R1-Q4_K_M.gguf', 'DeepSeek-R1-Q4_K_M'],
+    ['/m/big-00001-of-00003.gguf', 'big'],
+    ['plain', 'plain'],
+  ])('%s is called %s', (path, name) => {
+    expect(nameOf(path)).toBe(name);
+  });
+});
+
+describe('a model of Hugging Face', () => {
+  let server: Server;
+  let gets = 0;
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      if (request.url?.split('?')[0] !== '/somebody/something/resolve/main/model.gguf')
+        return response.writeHead(request.url?.includes('gated') ? 403 : 404).end();
+      const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
+      const [from, to] = [Number(range?.[1] ?? 0), Number(range?.[2] || bundled.length - 1)];
+      const headers = { 'content-length': to - from + 1, 'accept-ranges': 'bytes' };
+      response.writeHead(range ? 206 : 200, {
+        ...headers,
+        ...(range && { 'content-range': `bytes ${from}-${to}/${bundled.length}` }),
+      });
+      if (request.method === 'GET') gets++;
+      return response.end(request.method === 'HEAD' ? undefined : bundled.subarray(from, to + 1));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    process.env.HF_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => {
+    delete process.env.HF_ENDPOINT;
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it('is fetched once, and its progress told', async () => {
+    const told: string[] = [];
+    const get = () =>
+      resolveModel({
+        model: 'hf:somebody/something/model.gguf',
+        name: undefined,
+        downloads: folder,
+        progress: (text) => told.push(text),
+      });
+    const { path } = await get();
+    expect((await readFile(path)).equals(bundled)).toBe(true);
+    expect(told[0]).toBe('looking for hf:somebody/something/model.gguf');
+    expect(gets).toBeGreaterThan(0);
+    const before = [gets, told.length];
+    expect((await get()).path).toBe(path);
+    expect([gets, told.length]).toEqual(before);
+  });
+
+  it.each([
+    [
+      'hf:somebody/else/model.gguf',
+      /could not be fetched: 127\.0\.0\.1:\d+ has no such file\. Check the name in MODEL/,
+    ],
+    ['hf:somebody/gated/model.gguf', /wants permission: set HF_TOKEN/],
+  ])('%s is refused with a sentence', async (model, sentence) => {
+    await expect(resolve(model)).rejects.toThrow(sentence);
+  });
+
+  it('of a server that does not answer is told at once', async () => {
+    const { HF_ENDPOINT } = process.env;
+    process.env.HF_ENDPOINT = 'http://127.0.0.1:1';
+    try {
+      await expect(resolve('hf:a/b/c.gguf')).rejects.toThrow(
+        /hf:a\/b\/c\.gguf could not be fetched: .*does not answer/,
+      );
+      await expect(resolve('hf:a/b:Q4_K_M')).rejects.toThrow(/hf:a\/b:Q4_K_M could not be fetched: /);
+    } finally {
+      process.env.HF_ENDPOINT = HF_ENDPOINT;
+    }
+  });
+});
+
+describe('a start with a model that llama.cpp can not load', () => {
+  it.each<[string, (bytes: Buffer) => Buffer | void]>([
+    ['cut short', (b) => b.subarray(0, 500_000)],
+    ['whose heads do not fit', (b) => setU32(b, 'qwen2.attention.head_count', 3)],
+    ['that aborts the process', (b) => withoutHeads(b)],
+    ['of an unknown architecture', (b) => void b.write('qwen9', b.indexOf('qwen2'))],
+  ])('%s ends with a sentence, and leaves nothing behind', async (name, change) => {
+    const path = await changed(`${name.replaceAll(' ', '-')}.gguf`, change);
+    const env = { MODEL: path, DATA_DIR: folder, RUNTIME_PORT: '0', LLAMA_GPU: 'none', LOG_LEVEL: 'error' };
+    const app = createApp(readConfig(configSchema, env));
+    const failure = await app.start().catch((error: Error) => error);
+    expect(failure).toMatchObject({ name: 'UserError' });
+    expect((failure as Error).message).toMatch(/^The model file .*gguf could not be loaded: .*Set MODEL to another/s);
+    await app.stop();
+    expect(() => process.kill(app.enginePid!, 0)).toThrow('ESRCH');
+  });
+});
+
+describe('threads', () => {
+  it.each([
+    [0, 1e6, 16, 1],
+    [0, 5e9, 16, 15],
+    [0, 5e9, 1, 1],
+    [8, 1e6, 2, 8],
+  ])('%d asked for, %d bytes, %d cores: %d', (wanted, size, cores, threads) => {
+    expect(chooseThreads(wanted, size, cores)).toBe(threads);
+  });
+});
