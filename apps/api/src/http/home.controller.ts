@@ -46,7 +46,7 @@ export class HomeController {
       const words = ALERT_STATES.flatMap((state) =>
         rows.filter((row) => row.state === state).map(({ n }) => `${n} ${state.replace('_', ' ')}`),
       );
-      return words.length > 0 ? `Alerts: ${words.join(', ')}.` : 'No alert has been evaluated yet.';
+      return words.length > 0 ? `Alerts: ${words.join(', ')}.` : 'Nothing that a rule watches has been measured yet.';
     } catch {
       return 'PostgreSQL does not answer at the moment.';
     }

@@ -39,7 +39,7 @@ export class Delivery {
 
   start(): void {
     if (this.options.channels.length === 0)
-      this.options.log.warn(
+      this.options.log.info(
         'no channel is configured: alerts are kept, and nobody is told. Set SLACK_WEBHOOK_URL or WEBHOOK_URL',
       );
     this.loop ??= this.run();
