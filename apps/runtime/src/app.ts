@@ -17,6 +17,7 @@ import { LlamaEngine } from './engine/engine.js';
 import { ChatController } from './http/chat.controller.js';
 import { OpenAiErrorFilter } from './http/error-filter.js';
 import { ModelsController } from './http/models.controller.js';
+import { assertPortFree } from './http/port.js';
 import { addRequestHooks } from './http/request-context.js';
 import { SERVICES, type Services } from './http/services.js';
 import { RuntimeMetrics } from './metrics.js';
@@ -57,6 +58,7 @@ export function createApp(config: RuntimeConfig): RuntimeApp {
     const metrics = new RuntimeMetrics(registry);
     const health = new Health();
     const progress = (text: string) => tellParent({ type: 'progress', text });
+    await assertPortFree(config.HOST, config.RUNTIME_PORT, 'RUNTIME_PORT');
     const model = await resolveModel({
       model: config.MODEL,
       name: config.MODEL_NAME,

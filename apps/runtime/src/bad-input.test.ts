@@ -160,6 +160,36 @@ describe('other requests', () => {
     expect(((await response.json()) as Refusal).error.message).not.toBe('');
   });
 
+  it('a second runtime on the same port is told so, before it touches anything', async () => {
+    const port = new URL(runtime.url).port;
+    await expect(TestRuntime.start({ RUNTIME_PORT: port, MODEL: '/nowhere.gguf' })).rejects.toThrow(
+      `Port ${port} on 127.0.0.1 is taken. Stop the program that listens there, or set RUNTIME_PORT to a free port.`,
+    );
+  });
+
+  it('a body nested without end is answered like any other', async () => {
+    const depth = 60_000;
+    const nested = `${'['.repeat(depth)}${']'.repeat(depth)}`;
+    const body = JSON.stringify(ask('Hi', { max_tokens: 1, metadata: { x: 0 } }));
+    expect((await runtime.post(body.replace('"x":0', `"x":${nested}`))).status).toBe(200);
+    expect((await runtime.post(body.replace('"Hi"', nested))).status).toBe(400);
+    expect((await runtime.post(nested)).status).toBe(400);
+  });
+
+  it('any single changed byte of a body is no more than a bad request', async () => {
+    const body = Buffer.from(JSON.stringify(ask('Hi', { max_tokens: 1, stop: ['x'], metadata: {}, seed: 1 })));
+    let state = 7;
+    const answers = new Map<number, number>();
+    for (let i = 0; i < 250; i++) {
+      state = (state * 48271) % 2147483647;
+      const mutant = Buffer.from(body);
+      mutant[state % body.length] = (state >> 8) & 0xff;
+      const { status } = await runtime.post(mutant.toString('latin1'));
+      answers.set(status, (answers.get(status) ?? 0) + 1);
+    }
+    expect([...answers.keys()].toSorted()).toEqual([200, 400, 404]);
+  });
+
   it('bytes that are no HTTP harm nobody', async () => {
     const { port } = new URL(runtime.url);
     const answer = await new Promise<string>((resolve) => {

@@ -108,7 +108,7 @@ describe('an answer', () => {
 
   it('takes any text in any form of content', async () => {
     const parts = [
-      { type: 'text', text: 'é 🐳 \u0000 <｜User｜> </think>' },
+      { type: 'text', text: 'é 🐳 \u0000 <｜User｜> </think> \ud800' },
       { type: 'text', text: '' },
     ];
     const messages = [

@@ -1,7 +1,11 @@
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { until } from '@vigil/testing';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask, TestRuntime } from '../testing/runtime.js';
+import { BUNDLED } from '../model/resolve.js';
+import { ask, MODEL, TestRuntime } from '../testing/runtime.js';
 import { retryAfter } from './engine.js';
 import { restartDelay } from './engine-process.js';
 
@@ -64,6 +68,28 @@ describe('an engine that is killed', () => {
     expect((await second).status).toBe(200);
     const span = await until('its span', () => died()[earlier]);
     expect(span.attributes['http.response.status_code']).toBe(503);
+  });
+});
+
+describe('an engine that does not come back', () => {
+  it('keeps nobody waiting, and serves again once it can', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vigil-engine-'));
+    const model = join(folder, `${MODEL}.gguf`);
+    await copyFile(BUNDLED, model);
+    const ill = await TestRuntime.start({ MODEL: model });
+    await rm(model);
+    process.kill(ill.app.enginePid!, 'SIGKILL');
+    await until('it to be given up', async () => {
+      const response = await ill.post(ask('Hi'));
+      return ((await response.json()) as { error?: { code: string } }).error?.code === 'engine_unavailable';
+    });
+    const ready = await fetch(`${ill.url}/health/ready`);
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('is being started again')]);
+    expect((await fetch(`${ill.url}/health/live`)).status).toBe(200);
+    await copyFile(BUNDLED, model);
+    await until('it to serve again', async () => (await ill.post(ask('Hi', { max_tokens: 1 }))).status === 200);
+    await ill.stop();
+    await rm(folder, { recursive: true });
   });
 });
 

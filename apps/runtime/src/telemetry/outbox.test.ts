@@ -32,7 +32,7 @@ describe('a collector that is away', () => {
     await until('all spans', () => back.spans.length >= sent.length);
     expect(ids(back).toSorted()).toEqual(sent.toSorted());
     await until('the spool to be empty', async () => (await runtime.metric('vigil_runtime_span_spool_bytes')) === 0);
-    await runtime.app.stop();
+    await runtime.stop();
     await back.stop();
   });
 
@@ -83,8 +83,7 @@ describe('a spool that is full', () => {
     });
     expect(await runtime.metric('vigil_runtime_span_spool_bytes')).toBeLessThanOrEqual(3 * 1024);
     await chat(runtime);
-    await runtime.app.stop();
-    await rm(runtime.dataDir, { recursive: true, force: true });
+    await runtime.stop();
   });
 });
 

@@ -50,6 +50,10 @@ export class Receiver {
     return this.spans.find((span) => span.attributes['gen_ai.response.id'] === id);
   }
 
+  get listening(): boolean {
+    return this.server.listening;
+  }
+
   async stop(): Promise<void> {
     this.server.closeAllConnections();
     this.server.close();

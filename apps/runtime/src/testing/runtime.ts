@@ -32,8 +32,15 @@ export class TestRuntime {
         DATA_DIR: dataDir,
       }),
     );
-    const { runtime } = await app.start();
-    return new TestRuntime(app, runtime!, receiver, dataDir);
+    try {
+      const { runtime } = await app.start();
+      return new TestRuntime(app, runtime!, receiver, dataDir);
+    } catch (error) {
+      await app.stop();
+      await receiver.stop();
+      await rm(dataDir, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** The official client, without its own retries. */
@@ -59,7 +66,7 @@ export class TestRuntime {
 
   async stop(): Promise<void> {
     await this.app.stop();
-    await this.receiver.stop();
+    if (this.receiver.listening) await this.receiver.stop();
     await rm(this.dataDir, { recursive: true, force: true });
   }
 }
