@@ -89,6 +89,16 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     running?.kill(signal);
   });
 
+// npm itself, when it is killed, leaves its script running: whoever ends npm means everything.
+if (process.env.npm_lifecycle_event) {
+  const npm = process.ppid;
+  setInterval(() => {
+    if (process.ppid === npm || stopped) return;
+    stopped = true;
+    running?.kill('SIGTERM');
+  }, 500).unref();
+}
+
 async function main() {
   const [command = 'start', ...rest] = process.argv.slice(2);
   if (Number(process.versions.node.split('.')[0]) < 20)

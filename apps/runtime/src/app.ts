@@ -63,6 +63,7 @@ export function createApp(config: RuntimeConfig): RuntimeApp {
       model: config.MODEL,
       name: config.MODEL_NAME,
       downloads: config.DATA_DIR,
+      hub: { endpoint: config.HF_ENDPOINT, token: config.HF_TOKEN },
       progress,
     });
     const outbox = await SpanOutbox.open({

@@ -16,6 +16,8 @@ export const configSchema = z.object({
     .max(200)
     .optional()
     .describe("The model's name in the API and in every signal; the file's name unless set"),
+  HF_ENDPOINT: httpUrl().default('https://huggingface.co').describe('Where hf: models are fetched from'),
+  HF_TOKEN: z.string().optional().describe('Opens hf: models that are not public'),
   CONTEXT_SIZE: integer(4096, 16, 4_194_304).describe(
     'Tokens that prompt and answer may have together; never more than the model was trained on',
   ),

@@ -4,17 +4,33 @@ import { errorMessage, UserError } from '@vigil/service';
 const FIRST_ANSWER_MS = 15_000;
 const STALLED_MS = 120_000;
 
+/** Where `hf:` models are fetched from. */
+export interface Hub {
+  endpoint: string;
+  /** Opens what is not public. */
+  token: string | undefined;
+}
+
 /**
  * The path of a model named `hf:user/repository/file.gguf` or `hf:user/repository:quantisation`, fetched into `folder`
- * unless it is there already. `HF_ENDPOINT` names another server, `HF_TOKEN` opens what is not public.
+ * unless it is there already.
  * @throws UserError when it can not be had
  */
-export async function download(model: string, folder: string, progress: (text: string) => void): Promise<string> {
+export async function download(
+  model: string,
+  folder: string,
+  hub: Hub,
+  progress: (text: string) => void,
+): Promise<string> {
   // Heavy, and needed for such models only.
   const { resolveModelFile } = await import('node-llama-cpp');
-  const present = await resolveModelFile(model, { directory: folder, download: false, cli: false }).catch(
-    () => undefined,
-  );
+  const options = {
+    directory: folder,
+    cli: false,
+    endpoints: { huggingFace: hub.endpoint },
+    ...(hub.token !== undefined && { tokens: { huggingFace: hub.token } }),
+  };
+  const present = await resolveModelFile(model, { ...options, download: false }).catch(() => undefined);
   if (present !== undefined) return present;
   progress(`looking for ${model}`);
   const stall = new AbortController();
@@ -22,10 +38,9 @@ export async function download(model: string, folder: string, progress: (text: s
   let timer = setTimeout(give, STALLED_MS);
   let told = -1;
   try {
-    await probe(model);
+    await probe(model, hub);
     return await resolveModelFile(model, {
-      directory: folder,
-      cli: false,
+      ...options,
       signal: stall.signal,
       onProgress: ({ totalSize, downloadedSize }) => {
         clearTimeout(timer);
@@ -47,14 +62,12 @@ export async function download(model: string, folder: string, progress: (text: s
 }
 
 /** Asks for a named file's head, so that a wrong name or a missing network is told at once. */
-async function probe(model: string): Promise<void> {
+async function probe(model: string, { endpoint, token }: Hub): Promise<void> {
   const [user, repository, ...file] = model.slice('hf:'.length).split('#')[0]!.split('/');
   // With a quantisation instead of a file the library itself asks first, and once.
   if (!user || !repository || file.length === 0) return;
-  const endpoint = process.env.MODEL_ENDPOINT ?? process.env.HF_ENDPOINT ?? 'https://huggingface.co';
   const branch = model.split('#')[1] ?? 'main';
   const url = [endpoint.replace(/\/+$/, ''), user, repository, 'resolve', branch, ...file].join('/');
-  const token = process.env.HF_TOKEN;
   let response: Response;
   try {
     response = await fetch(url, {

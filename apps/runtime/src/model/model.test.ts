@@ -29,8 +29,9 @@ async function changed(name: string, change: (bytes: Buffer) => Buffer | void): 
   return path;
 }
 
+const hub = { endpoint: 'http://127.0.0.1:1', token: undefined };
 const resolve = (model: string | undefined, name?: string) =>
-  resolveModel({ model, name, downloads: folder, progress: () => undefined });
+  resolveModel({ model, name, downloads: folder, hub, progress: () => undefined });
 
 /** Overwrites the number behind a key. */
 const setU32 = (bytes: Buffer, key: string, value: number): void => {
@@ -149,10 +150,9 @@ describe('a model of Hugging Face', () => {
       return response.end(request.method === 'HEAD' ? undefined : bundled.subarray(from, to + 1));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    process.env.HF_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    hub.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
   afterAll(() => {
-    delete process.env.HF_ENDPOINT;
     server.closeAllConnections();
     server.close();
   });
@@ -164,6 +164,7 @@ describe('a model of Hugging Face', () => {
         model: 'hf:somebody/something/model.gguf',
         name: undefined,
         downloads: folder,
+        hub,
         progress: (text) => told.push(text),
       });
     const { path } = await get();
@@ -186,16 +187,13 @@ describe('a model of Hugging Face', () => {
   });
 
   it('of a server that does not answer is told at once', async () => {
-    const { HF_ENDPOINT } = process.env;
-    process.env.HF_ENDPOINT = 'http://127.0.0.1:1';
-    try {
-      await expect(resolve('hf:a/b/c.gguf')).rejects.toThrow(
-        /hf:a\/b\/c\.gguf could not be fetched: .*does not answer/,
-      );
-      await expect(resolve('hf:a/b:Q4_K_M')).rejects.toThrow(/hf:a\/b:Q4_K_M could not be fetched: /);
-    } finally {
-      process.env.HF_ENDPOINT = HF_ENDPOINT;
-    }
+    const nowhere = { endpoint: 'http://127.0.0.1:1', token: undefined };
+    const fetchFrom = (model: string) =>
+      resolveModel({ model, name: undefined, downloads: folder, hub: nowhere, progress: () => undefined });
+    await expect(fetchFrom('hf:a/b/c.gguf')).rejects.toThrow(
+      /hf:a\/b\/c\.gguf could not be fetched: .*does not answer/,
+    );
+    await expect(fetchFrom('hf:a/b:Q4_K_M')).rejects.toThrow(/hf:a\/b:Q4_K_M could not be fetched: /);
   });
 });
 

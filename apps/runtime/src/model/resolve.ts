@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorMessage, UserError } from '@vigil/service';
 import { checkHeader } from './check.js';
-import { download } from './download.js';
+import { download, type Hub } from './download.js';
 import { GgufError, readGgufHeader } from './gguf-header.js';
 
 /** The model that ships with Vigil; found from wherever the process was started. */
@@ -25,6 +25,7 @@ export interface ResolveOptions {
   name: string | undefined;
   /** Folder for downloads. */
   downloads: string;
+  hub: Hub;
   /** Told about a download. */
   progress: (text: string) => void;
 }
@@ -37,7 +38,7 @@ export interface ResolveOptions {
 export async function resolveModel(options: ResolveOptions): Promise<ModelFile> {
   const { model } = options;
   const path = model?.startsWith('hf:')
-    ? await download(model, join(resolve(options.downloads), 'models'), options.progress)
+    ? await download(model, join(resolve(options.downloads), 'models'), options.hub, options.progress)
     : model
       ? resolve(model)
       : BUNDLED;
