@@ -6,7 +6,8 @@ import { connect, createStore, writeGpuSamples } from '@vigil/store';
 import { createTestDatabase, until, type TestDatabase } from '@vigil/testing';
 import type { DataSource } from 'typeorm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { GPU_RULE, gpuRow, silence, startReceiver, writeRules, type Receiver } from './testing.js';
+import { gpuRow } from '@vigil/store/testing';
+import { GPU_RULE, silence, startReceiver, writeRules, type Receiver } from './testing.js';
 
 /** The program as it is started, as processes of their own. */
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));

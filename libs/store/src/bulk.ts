@@ -1,5 +1,6 @@
-import type { DataSource, QueryRunner } from 'typeorm';
+import type { DataSource } from 'typeorm';
 import { FACTS } from './facts.js';
+import { transaction } from './transaction.js';
 import { ensurePartitions, isMissingPartition } from './partitions.js';
 import type { GpuSampleRow, RequestRow } from './rows.js';
 
@@ -125,22 +126,6 @@ async function write<R>(
     if (!isMissingPartition(error)) throw error;
     await transaction(store, (runner) => ensurePartitions(runner, table.table, rows.map(time)));
     return insert();
-  }
-}
-
-async function transaction<T>(store: DataSource, work: (runner: QueryRunner) => Promise<T>): Promise<T> {
-  const runner = store.createQueryRunner();
-  await runner.connect();
-  try {
-    await runner.startTransaction();
-    const result = await work(runner);
-    await runner.commitTransaction();
-    return result;
-  } catch (error) {
-    if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
-    throw error;
-  } finally {
-    await runner.release();
   }
 }
 

@@ -6,3 +6,4 @@ export { dropExpired } from './partitions.js';
 export * from './query.js';
 export type { GpuSampleRow, Outcome, RequestRow } from './rows.js';
 export { connect, connectionProblem, createStore, isTransient } from './store.js';
+export { transaction } from './transaction.js';

@@ -7,76 +7,22 @@ import { dropExpired } from './partitions.js';
 import { readLatest, readSeries, readWindow } from './query.js';
 import type { GpuSampleRow, RequestRow } from './rows.js';
 import { connect, createStore } from './store.js';
+import { gpuRow, requestRow } from './testing.js';
 
 const at = (text: string) => new Date(`2026-03-01T${text}Z`);
 
-function request(n: number, change: Partial<RequestRow> = {}): RequestRow {
-  return {
+/** The same number names the same request. */
+const request = (n: number, change: Partial<RequestRow> = {}): RequestRow =>
+  requestRow({
     traceId: n.toString(16).padStart(32, '0'),
     spanId: n.toString(16).padStart(16, '0'),
     startedAt: at('10:00:00'),
     endedAt: at('10:00:30'),
-    node: 'a',
-    engine: 'llama.cpp',
-    model: 'm',
-    endpoint: '127.0.0.1:8000',
-    operation: 'chat',
-    requestModel: 'm',
-    responseModel: 'm',
-    responseId: `chatcmpl-${n}`,
-    conversationId: null,
-    service: 'test',
-    stream: true,
-    outcome: 'ok',
-    statusCode: 200,
-    errorType: null,
-    finishReason: 'stop',
-    duration: 2,
-    responseLatency: 0.25,
-    timeToFirstToken: 0.25,
-    timePerOutputToken: 0.02,
-    queueDuration: 0,
-    inputTokens: 10,
-    outputTokens: 20,
-    reasoningTokens: 5,
-    unclosedReasoning: false,
-    emptyAnswer: false,
-    truncated: false,
-    repetition: 0.1,
-    reasoningRepetition: null,
-    reasoningShare: 0.25,
     ...change,
-  };
-}
+  });
 
-function gpu(time: Date, memoryUsed: number | null, change: Partial<GpuSampleRow> = {}): GpuSampleRow {
-  return {
-    time,
-    node: 'a',
-    gpu: '0',
-    uuid: 'GPU-0',
-    name: 'NVIDIA H200',
-    driver: '580',
-    source: 'nvidia-smi',
-    replay: false,
-    memoryUsed,
-    memoryReserved: null,
-    memoryTotal: 100,
-    utilization: 0.5,
-    memoryUtilization: null,
-    temperature: 40,
-    memoryTemperature: null,
-    power: 100,
-    powerLimit: 700,
-    fanSpeed: null,
-    smClock: 1.98e9,
-    memoryClock: null,
-    throttleReasons: [],
-    eccUncorrected: null,
-    processes: [],
-    ...change,
-  };
-}
+const gpu = (time: Date, memoryUsed: number | null, change: Partial<GpuSampleRow> = {}): GpuSampleRow =>
+  gpuRow(0, { time, node: 'a', memoryUsed, memoryTotal: 100, ...change });
 
 const signal = (id: string) => findSignal(id)!;
 

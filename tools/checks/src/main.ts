@@ -16,7 +16,13 @@ async function run(what: string, command: string, args: string[]): Promise<void>
   if (code !== 0) throw new Error(`${what}: failed`);
 }
 
-const environment = { ...process.env, NX_DAEMON: 'false', NX_NO_CLOUD: 'true', NX_TUI: 'false', FORCE_COLOR: '0' };
+const environment = {
+  ...process.env,
+  NX_DAEMON: 'false',
+  NX_NO_CLOUD: 'true',
+  NX_TUI: 'false',
+  ...(!process.stdout.isTTY && { NO_COLOR: '1' }),
+};
 
 async function tests(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'vigil-results-'));

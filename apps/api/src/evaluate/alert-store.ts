@@ -20,7 +20,8 @@ export interface StoredAlert extends Alert {
   rule: string;
 }
 
-interface AlertRow {
+/** A row of the table `alert`. */
+export interface AlertRow {
   rule: string;
   fingerprint: string;
   labels: Record<string, string>;

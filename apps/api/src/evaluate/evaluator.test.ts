@@ -6,7 +6,8 @@ import { createTestDatabase, until, type TestDatabase } from '@vigil/testing';
 import type { DataSource } from 'typeorm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createApp } from '../app.js';
-import { GPU_RULE, gpuRow, requestRow, startReceiver, testConfig, writeRules, type Receiver } from '../testing.js';
+import { gpuRow, requestRow } from '@vigil/store/testing';
+import { GPU_RULE, startReceiver, testConfig, writeRules, type Receiver } from '../testing.js';
 
 const ERROR_RULE = `alert: Failing
 signal: request.error.ratio

@@ -1,7 +1,7 @@
 import { describeError, errorMessage, type Logger } from '@vigil/service';
-import type { SignalValue } from '@vigil/store';
+import { transaction, type SignalValue } from '@vigil/store';
 import type { DataSource } from 'typeorm';
-import { isDefect, transaction, type DatabaseState, type Sql } from '../database.js';
+import { isDefect, type DatabaseState, type Sql } from '../database.js';
 import type { ApiMetrics } from '../metrics.js';
 import { ALERT_STATES, decide, type Rule } from '@vigil/rules';
 import { dropAlerts, readAlerts, tryLock, writeAlerts, type StoredAlert } from './alert-store.js';

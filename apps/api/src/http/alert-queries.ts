@@ -1,21 +1,12 @@
-import { render, type AlertState } from '@vigil/rules';
+import { render } from '@vigil/rules';
+import type { AlertRow } from '../evaluate/alert-store.js';
 import type { DataSource } from 'typeorm';
 import type { ApiContext } from './context.js';
 import type { AlertItem, TransitionItem } from './dto.js';
 import { runbookPath } from './rules.controller.js';
 
-export interface AlertRow {
+export interface RankedAlertRow extends AlertRow {
   rank: number;
-  rule: string;
-  fingerprint: string;
-  labels: Record<string, string>;
-  state: AlertState;
-  since: Date;
-  active_since: Date | null;
-  fired_at: Date | null;
-  value: number | null;
-  seen_at: Date | null;
-  evaluated_at: Date;
 }
 
 export const ALERT_COLUMNS =

@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod';
 import { ask } from '../database.js';
 import { ALERT_STATES } from '@vigil/rules';
-import { ALERT_COLUMNS, readHistory, toAlertItem, type AlertRow } from './alert-queries.js';
+import { ALERT_COLUMNS, readHistory, toAlertItem, type RankedAlertRow } from './alert-queries.js';
 import { API_CONTEXT, type ApiContext } from './context.js';
 import { decodeCursor, page } from './cursor.js';
 import { DescribeErrors } from './docs.js';
@@ -40,7 +40,7 @@ export class AlertsController {
          ORDER BY rank, rule, fingerprint LIMIT $7`,
         [this.context.scope, states, rule, ...(after ?? [null, null, null]), limit + 1],
       ),
-    )) as AlertRow[];
+    )) as RankedAlertRow[];
     const { items, next } = page(rows, limit, (last) => [last.rank, last.rule, last.fingerprint]);
     return { items: items.map((row) => toAlertItem(row, this.context)), next };
   }

@@ -1,7 +1,8 @@
 import { createLogger } from '@vigil/service';
 import { connect, createStore, writeGpuSamples, writeRequests } from '@vigil/store';
 import { createApp } from '../app.js';
-import { GPU_RULE, gpuRow, requestRow, testConfig, writeRules } from '../testing.js';
+import { gpuRow, requestRow } from '@vigil/store/testing';
+import { GPU_RULE, testConfig, writeRules } from '../testing.js';
 
 /** A model whose name would do harm wherever it were pasted into SQL. */
 export const MODEL = `x'"; DROP TABLE request; --`;

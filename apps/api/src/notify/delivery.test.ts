@@ -4,7 +4,8 @@ import { createTestDatabase, until, type TestDatabase } from '@vigil/testing';
 import type { DataSource } from 'typeorm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createApp } from '../app.js';
-import { answer, GPU_RULE, gpuRow, silence, startReceiver, testConfig, writeRules, type Receiver } from '../testing.js';
+import { gpuRow } from '@vigil/store/testing';
+import { answer, GPU_RULE, silence, startReceiver, testConfig, writeRules, type Receiver } from '../testing.js';
 
 let database: TestDatabase;
 let store: DataSource;
