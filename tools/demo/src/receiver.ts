@@ -48,7 +48,7 @@ export function readable(message: SlackMessage): string[] {
     .map((line) =>
       line
         .replaceAll(/<([^|>]+)\|([^>]+)>/g, '$2 ($1)')
-        .replaceAll(/[*`]/g, '')
+        .replaceAll(/[*`]|:[a-z_]+: ?/g, '')
         .replaceAll('&lt;', '<')
         .replaceAll('&gt;', '>')
         .replaceAll('&amp;', '&')
