@@ -217,6 +217,17 @@ describe('a process that is killed', () => {
   });
 });
 
+describe('Ctrl-C in the middle of a start', () => {
+  it.each(['✓ PostgreSQL', '✓ API', '✓ Collector'])('after "%s" leaves nothing behind', async (line) => {
+    const early = await Launcher.run({ GPU_SOURCE: 'none', PROMETHEUS: 'true' });
+    await until(line, () => early.output.includes(line));
+    expect(await early.stop()).toBe(0);
+    expect(await processesNaming(early.dataDir)).toEqual([]);
+    expect(early.output).not.toMatch(/died|Vigil runs/);
+    await early.remove();
+  });
+});
+
 describe('Ctrl-C', () => {
   it('stops everything and leaves no process behind', async () => {
     expect(await launcher.stop()).toBe(0);

@@ -108,6 +108,9 @@ async function main() {
     await step('Installing packages (once, about 1 GB with GPU support)', npm[0], [
       ...npm.slice(1),
       'ci',
+      // Whatever NODE_ENV or the user's npm settings leave out is needed here.
+      '--include=dev',
+      '--include=optional',
       '--loglevel=error',
       '--no-audit',
       '--no-fund',

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describeProblem, parseRule, type Problem } from './parse.js';
 import type { Rule } from './types.js';
 
@@ -20,7 +20,7 @@ export async function loadRules(folder: string): Promise<Rule[]> {
   const problems: Problem[] = [];
   const seen = new Map<string, string>();
   for (const name of await ruleFiles(folder)) {
-    const file = `${basename(folder)}/${name}`;
+    const file = display(join(folder, name));
     const parsed = parseRule(await readFile(join(folder, name), 'utf8'), file);
     problems.push(...parsed.problems);
     if (!parsed.rule) continue;
@@ -36,6 +36,12 @@ export async function loadRules(folder: string): Promise<Rule[]> {
   }
   if (problems.length > 0) throw new RuleError(problems.map(describeProblem).join('\n'));
   return rules;
+}
+
+/** A path as a person would type it: from here where it lies below, else whole. */
+function display(path: string): string {
+  const near = relative(process.cwd(), path);
+  return near.startsWith('..') ? path : near;
 }
 
 async function ruleFiles(folder: string): Promise<string[]> {

@@ -17,8 +17,10 @@ const files = await Promise.all(
 const casesOf = (name: string) => files.filter((f) => f.alert === name).flatMap((f) => f.cases);
 
 describe('the rules of every installation', () => {
-  it('are the three', () => {
-    expect(rules.map((r) => r.name).toSorted()).toEqual(['ErrorRatioHigh', 'GpuMemoryHigh', 'ResponseLatencyHigh']);
+  it('hold the three of every installation', () => {
+    expect(rules.map((r) => r.name)).toEqual(
+      expect.arrayContaining(['ErrorRatioHigh', 'GpuMemoryHigh', 'ResponseLatencyHigh']),
+    );
   });
 
   it.each(rules.map((r) => [r.name, r] as const))(

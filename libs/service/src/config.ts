@@ -84,6 +84,12 @@ export function parseDuration(text: string): number | undefined {
   return seconds;
 }
 
+/** Seconds as the shortest duration that says them: 86400 is `1d`. */
+function spell(seconds: number): string {
+  const [unit, size] = Object.entries(SECONDS).findLast(([, size]) => Number.isInteger(seconds / size)) ?? ['s', 1];
+  return `${seconds / size}${unit}`;
+}
+
 /** A duration such as `15s` or `10m`, in seconds. */
 export const duration = (preset: string, min = 0) =>
   z
@@ -94,7 +100,7 @@ export const duration = (preset: string, min = 0) =>
       if (seconds !== undefined && seconds >= min) return seconds;
       context.addIssue({
         code: 'custom',
-        message: `a duration such as 500ms, 15s or 10m${min > 0 ? `, at least ${min} s,` : ''} is expected`,
+        message: `a duration such as 500ms, 15s or 10m${min > 0 ? `, at least ${spell(min)},` : ''} is expected`,
       });
       return z.NEVER;
     });

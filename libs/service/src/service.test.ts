@@ -37,7 +37,7 @@ describe('the configuration', () => {
   it.each([
     [{ PORT: '70000' }, 'PORT is "70000": a whole number from 0 to 65535 is expected.'],
     [{ PORT: '80.5' }, 'PORT is "80.5": a whole number from 0 to 65535 is expected.'],
-    [{ INTERVAL: '500ms' }, 'INTERVAL is "500ms": a duration such as 500ms, 15s or 10m, at least 1 s, is expected.'],
+    [{ INTERVAL: '500ms' }, 'INTERVAL is "500ms": a duration such as 500ms, 15s or 10m, at least 1s, is expected.'],
     [{ INTERVAL: 'soon' }, 'INTERVAL is "soon"'],
     [{ LIMIT: '10 MB' }, 'LIMIT is "10 MB": a size such as 512KiB, 10MiB or 2GiB is expected.'],
     [{ ON: 'maybe' }, 'ON is "maybe": true or false is expected.'],

@@ -1,5 +1,6 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 import { FACTS } from './facts.js';
+import { transaction } from './transaction.js';
 
 const DAY = 86_400_000;
 const PARTITION_LOCK = 814_002;
@@ -21,6 +22,13 @@ export async function ensurePartitions(runner: QueryRunner, table: string, times
       `CREATE TABLE IF NOT EXISTS ${table}_${day.replaceAll('-', '_')} PARTITION OF ${table} FOR VALUES FROM ('${day} 00:00+00') TO ('${next} 00:00+00')`,
     );
   }
+}
+
+/** Makes the partitions of a day before its first row comes. */
+export async function prepareDay(store: DataSource, now: Date): Promise<void> {
+  await transaction(store, async (runner) => {
+    for (const { table } of Object.values(FACTS)) await ensurePartitions(runner, table, [now]);
+  });
 }
 
 /**

@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { AlertEntity, AlertTransitionEntity, NotificationEntity } from './entities/alert.js';
 import { GpuSampleEntity } from './entities/gpu-sample.js';
 import { RequestEntity } from './entities/request.js';
+import { prepareDay } from './partitions.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 
 /** Any number will do, as long as nobody else takes it: held while the schema is brought up to date. */
@@ -50,6 +51,7 @@ export async function connect(store: DataSource, url: string): Promise<void> {
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     if (!store.isInitialized) await store.initialize();
     await store.runMigrations({ transaction: 'each' });
+    await prepareDay(store, new Date());
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -71,6 +73,8 @@ export function connectionProblem(error: unknown, url: string): string {
       return `PostgreSQL at ${where} refuses the user or password of DATABASE_URL. Correct them.`;
     case '3D000':
       return `PostgreSQL at ${where} has no such database. Create it, or correct DATABASE_URL.`;
+    case '57P03':
+      return `PostgreSQL at ${where} is starting up or stopping; it is tried again.`;
     default:
       return `PostgreSQL at ${where} can't be used (${message || String(code ?? error)}). Check DATABASE_URL.`;
   }

@@ -1,6 +1,14 @@
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { configSchema, Progress, readState, ROOT, Stack, type ProcessEvents } from '@vigil/launch';
+import {
+  configSchema,
+  loadEnvironment,
+  Progress,
+  readState,
+  ROOT,
+  Stack,
+  type LaunchConfig,
+  type ProcessEvents,
+} from '@vigil/launch';
 import { describeError, readConfig } from '@vigil/service';
 import { startBeside, type Beside } from './beside.js';
 import { Expectation } from './expectation.js';
@@ -48,6 +56,7 @@ class Demo {
 
   async stop(): Promise<void> {
     stopped.abort();
+    progress.hush();
     await Promise.all((this.beside?.processes ?? []).map((p) => p.stop()));
     await this.receiver?.close();
     await this.stack?.stop();
@@ -59,11 +68,15 @@ class Demo {
   /** The stack that runs, or one that is started now and stopped at the end. */
   private async provideStack(): Promise<{ addresses: Record<string, string>; databaseUrl: string }> {
     const running = readState(this.dataDir);
-    if (running?.addresses.runtime) {
+    if (running?.addresses.runtime && !running.tellsPeople) {
       progress.line(`Vigil runs already (process ${running.pid}): the demo joins it.`);
       return running;
     }
-    this.stack = new Stack(this.config, progress);
+    if (running)
+      progress.line(
+        `Vigil runs already (process ${running.pid}), and its alerts go to somebody: the demo starts one of its own.`,
+      );
+    this.stack = new Stack(running ? besideConfig(this.dataDir) : this.config, progress, withoutChannels());
     await this.stack.start();
     return this.stack;
   }
@@ -94,7 +107,9 @@ class Demo {
     progress.line(
       `${sent} requests: ${answered} answered, ${refused} refused as the queue was full, ${failed} failed.`,
     );
-    progress.line(`${ids.size - missing.length} of ${ids.size} accepted requests are in PostgreSQL.`);
+    progress.line(
+      `${ids.size - missing.length} of ${ids.size} accepted requests (answered, or broken off after they had begun) are in PostgreSQL.`,
+    );
     if (missing.length > 0) progress.line(`Missing, for example: ${missing.slice(0, 5).join(', ')}`);
     return this.score.allResolved && missing.length === 0;
   }
@@ -109,6 +124,15 @@ class Demo {
   }
 }
 
+/** Nobody is woken for a demonstration. */
+const withoutChannels = (): NodeJS.ProcessEnv => ({ ...process.env, SLACK_WEBHOOK_URL: '', WEBHOOK_URL: '' });
+
+/** A second stack beside one that runs: its own folder, its own PostgreSQL, free ports. */
+function besideConfig(dataDir: string): LaunchConfig {
+  const ports = ['POSTGRES', 'RUNTIME', 'API', 'OTLP', 'COLLECTOR', 'PROMETHEUS'].map((name) => [`${name}_PORT`, '0']);
+  return readConfig(configSchema, { ...Object.fromEntries(ports), DATA_DIR: join(dataDir, 'demo-stack') });
+}
+
 /** What is told of the processes that the demo runs beside the stack. */
 const events: ProcessEvents = {
   progress: () => undefined,
@@ -118,8 +142,6 @@ const events: ProcessEvents = {
 };
 
 async function main(): Promise<void> {
-  const file = join(ROOT, '.env');
-  if (existsSync(file)) process.loadEnvFile(file);
   let demo: Demo | undefined;
   let ending: Promise<void> | undefined;
   const end = (code: number): Promise<void> =>
@@ -129,6 +151,7 @@ async function main(): Promise<void> {
     })());
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(130));
   try {
+    loadEnvironment(ROOT);
     demo = new Demo();
     const good = await demo.run();
     if (!stopped.signal.aborted)

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManagedProcess, restartDelay, warningOf } from './managed-process.js';
-import { isFree } from './ports.js';
+import { assertFree } from './ports.js';
 import { Progress } from './progress.js';
 import { findProgram } from './prometheus.js';
 import { claim, emptyState, readState, release, writeState } from './state.js';
@@ -83,7 +83,7 @@ describe('a managed process', () => {
     }
     expect(told).toEqual(['SIGKILL', 'back', 'SIGKILL', 'back']);
     await managed.stop();
-    expect(await isFree('127.0.0.1', port)).toBe(true);
+    await assertFree('127.0.0.1', port, 'IT_PORT');
     expect(told).toHaveLength(4);
   });
 
@@ -100,7 +100,7 @@ describe('a managed process', () => {
     const managed = new ManagedProcess(spec(port, server.replace('process.exit(0)', '0')), events);
     await managed.start();
     await managed.stop();
-    expect(await isFree('127.0.0.1', port)).toBe(true);
+    await assertFree('127.0.0.1', port, 'IT_PORT');
   });
 });
 

@@ -61,6 +61,7 @@ export class ManagedProcess {
    */
   async start(): Promise<void> {
     await this.launch();
+    if (this.stopping) throw new UserError(`${this.spec.name} was stopped while it started.`);
     this.supervised = true;
     if (this.hasEnded()) this.onDeath('it ended');
   }

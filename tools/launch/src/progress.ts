@@ -4,6 +4,7 @@ export class Progress {
   private readonly told = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
   private shown = false;
+  private hushed = false;
 
   constructor(private readonly out: NodeJS.WriteStream = process.stdout) {}
 
@@ -15,13 +16,18 @@ export class Progress {
       const result = await work();
       const seconds = (Date.now() - this.open.get(what)!) / 1000;
       this.finish(what);
-      this.line(`✓ ${what}${seconds >= 1 ? ` (${seconds.toFixed(1)} s)` : ''}`);
+      if (!this.hushed) this.line(`✓ ${what}${seconds >= 1 ? ` (${seconds.toFixed(1)} s)` : ''}`);
       return result;
     } catch (error) {
       this.finish(what);
-      this.line(`✗ ${what}`);
+      if (!this.hushed) this.line(`✗ ${what}`);
       throw error;
     }
+  }
+
+  /** From now on steps are cut short on purpose: how they end tells nobody anything. */
+  hush(): void {
+    this.hushed = true;
   }
 
   /** What a part says of its own progress: told at most once in two seconds, so that quick work stays quiet. */

@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '@vigil/service';
+import { errorMessage, UserError } from '@vigil/service';
 import { ManagedProcess, type ProcessEvents } from './managed-process.js';
 import type { LaunchConfig } from './config.js';
 import { ManagedPostgres } from './managed-postgres.js';
-import { freePort, isFree } from './ports.js';
+import { assertFree, freePort, reachable, urlHost } from './ports.js';
 import type { Progress } from './progress.js';
 import { findProgram, writePrometheusConfig } from './prometheus.js';
 import { claim, emptyState, release, writeState } from './state.js';
@@ -24,7 +24,10 @@ export class Stack {
   private postgres: ManagedPostgres | undefined;
   private claimed = false;
   private stopped: Promise<void> | undefined;
+  private starting: Promise<void> | undefined;
   private ports!: Ports;
+  /** Why no Prometheus runs beside; undefined where one does. */
+  withoutPrometheus: string | undefined;
   databaseUrl = '';
 
   constructor(
@@ -39,7 +42,12 @@ export class Stack {
    * Starts everything and waits until each part is healthy.
    * @throws UserError with a sentence; what was started is stopped again by `stop`
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.starting ??= this.startAll();
+    return this.starting;
+  }
+
+  private async startAll(): Promise<void> {
     await claim(this.dataDir);
     this.claimed = true;
     await mkdir(this.logDir, { recursive: true });
@@ -74,6 +82,7 @@ export class Stack {
 
   /** Starts one more process beside, watched and stopped like the others. */
   async add(process: ManagedProcess): Promise<void> {
+    if (this.stopped) throw new UserError('Vigil is being stopped.');
     this.processes.push(process);
     await process.start();
   }
@@ -94,6 +103,8 @@ export class Stack {
   }
 
   private async stopAll(): Promise<void> {
+    // A start that is under way ends first: what it is about to start would be left behind.
+    await Promise.all([this.processes.at(-1)?.stop(), this.starting?.catch(() => undefined)]);
     for (const process of this.processes.toReversed()) await process.stop();
     await this.postgres?.stop();
     if (this.claimed) release(this.dataDir);
@@ -105,13 +116,12 @@ export class Stack {
       addresses: this.addresses,
       processes: this.pids(),
       databaseUrl: this.databaseUrl,
+      tellsPeople: Boolean(this.env.SLACK_WEBHOOK_URL || this.env.WEBHOOK_URL),
     });
   }
 
   private url(port: keyof Ports): string {
-    const { HOST } = this.config;
-    const host = HOST === '0.0.0.0' ? '127.0.0.1' : HOST === '::' ? '[::1]' : HOST.includes(':') ? `[${HOST}]` : HOST;
-    return `http://${host}:${this.ports[port]}`;
+    return `http://${urlHost(reachable(this.config.HOST))}:${this.ports[port]}`;
   }
 
   /** Ports given as 0 are chosen now, so that every process can be told of the others. */
@@ -121,7 +131,8 @@ export class Stack {
     for (const name of names) {
       const wanted = this.config[name];
       chosen[name] = wanted || (await freePort(this.config.HOST));
-      const twin = names.find((other) => other !== name && chosen[other] === chosen[name]);
+      const all = { ...chosen, ...(!this.config.DATABASE_URL && { POSTGRES_PORT: this.config.POSTGRES_PORT }) };
+      const twin = Object.entries(all).find(([other, port]) => other !== name && port === chosen[name])?.[0];
       if (twin) throw new UserError(`${name} and ${twin} are both ${chosen[name]}. Set one of them to another port.`);
     }
     return chosen;
@@ -159,23 +170,32 @@ export class Stack {
       },
       this.events,
     );
-    if (!(await isFree(this.config.HOST, this.ports[port]))) throw portTaken(this.config.HOST, this.ports[port], port);
+    await assertFree(this.config.HOST, this.ports[port], port);
     await this.progress.step(title, () => this.add(process));
   }
 
+  /** Prometheus is a guest: where it can't be had, Vigil does without, and says why. */
   private async startPrometheus(): Promise<void> {
-    const program = this.config.PROMETHEUS ? findProgram('prometheus') : undefined;
-    if (!program) return;
-    const { PROMETHEUS_PORT: port, RUNTIME_PORT, API_PORT, COLLECTOR_PORT } = this.ports;
-    if (!(await isFree(this.config.HOST, port))) {
-      this.progress.line(`  Port ${port} is taken, so no Prometheus is started. Set PROMETHEUS_PORT to have one.`);
-      return;
+    try {
+      this.withoutPrometheus = await this.tryPrometheus();
+    } catch (error) {
+      if (this.stopped) throw error;
+      this.withoutPrometheus = errorMessage(error);
+      this.progress.line(`  Vigil goes on without Prometheus. ${this.withoutPrometheus}`);
     }
+  }
+
+  /** @returns why there is none, undefined where it runs */
+  private async tryPrometheus(): Promise<string | undefined> {
+    if (!this.config.PROMETHEUS) return 'switched off by PROMETHEUS';
+    const program = findProgram('prometheus');
+    if (!program) return 'none on the PATH, none needed';
+    await assertFree(this.config.HOST, this.ports.PROMETHEUS_PORT, 'PROMETHEUS_PORT');
     const folder = join(this.dataDir, 'prometheus');
-    const host = this.config.HOST;
+    const target = (port: keyof Ports) => new URL(this.url(port)).host;
     const configFile = await writePrometheusConfig(
       folder,
-      { runtime: `${host}:${RUNTIME_PORT}`, collector: `${host}:${COLLECTOR_PORT}`, api: `${host}:${API_PORT}` },
+      { runtime: target('RUNTIME_PORT'), collector: target('COLLECTOR_PORT'), api: target('API_PORT') },
       join(ROOT, 'alerts', 'prometheus.rules.yaml'),
       `${this.config.PROMETHEUS_SCRAPE_INTERVAL}s`,
     );
@@ -186,7 +206,7 @@ export class Stack {
         args: [
           `--config.file=${configFile}`,
           `--storage.tsdb.path=${join(folder, 'data')}`,
-          `--web.listen-address=${host}:${port}`,
+          `--web.listen-address=${urlHost(this.config.HOST)}:${this.ports.PROMETHEUS_PORT}`,
           '--log.level=warn',
         ],
         env: this.env,
@@ -198,10 +218,6 @@ export class Stack {
     );
     await this.progress.step('Prometheus', () => this.add(process));
     this.addresses.prometheus = this.url('PROMETHEUS_PORT');
+    return undefined;
   }
 }
-
-const portTaken = (host: string, port: number, variable: string): UserError =>
-  new UserError(
-    `Port ${port} on ${host} is taken. Stop the program that listens there, or set ${variable} to a free port.`,
-  );

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { cp, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, cp, lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -46,10 +46,20 @@ export async function findBinaries(user: SystemUser | undefined): Promise<Binari
 async function copyOnce(source: string, target: string): Promise<void> {
   if ((await stat(target).catch(() => undefined)) !== undefined) return;
   const unfinished = `${target}.${process.pid}.tmp`;
-  await mkdir(dirname(target), { recursive: true, mode: 0o755 });
+  await mkdir(dirname(target), { recursive: true });
+  await chmod(dirname(target), 0o755);
   await cp(source, unfinished, { recursive: true, verbatimSymlinks: true });
+  await openToAll(unfinished);
   await rename(unfinished, target).catch(async (error: unknown) => {
     await rm(unfinished, { recursive: true, force: true });
     if ((await stat(target).catch(() => undefined)) === undefined) throw error;
   });
+}
+
+/** Lets everybody read a tree, and run what its owner may run, whatever umask it was written with. */
+async function openToAll(path: string): Promise<void> {
+  const found = await lstat(path);
+  if (found.isSymbolicLink()) return;
+  await chmod(path, found.mode & 0o100 ? 0o755 : 0o644);
+  if (found.isDirectory()) for (const name of await readdir(path)) await openToAll(join(path, name));
 }

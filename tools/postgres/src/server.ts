@@ -5,7 +5,7 @@ import { mkdir, chmod } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import pg from 'pg';
-import { findBinaries, type Binaries } from './binaries.js';
+import { findBinaries, SHARED_STATE, type Binaries } from './binaries.js';
 import { clusterFolder, prepareCluster, stopLeftOver, type Cluster } from './cluster.js';
 import { userForPostgres, type SystemUser } from './system-user.js';
 
@@ -37,8 +37,8 @@ export class PostgresServer {
     const user = userForPostgres();
     const binaries = await findBinaries(user);
     const folder = await clusterFolder(options.folder, user);
-    await mkdir(dirname(folder), { recursive: true, mode: 0o755 });
-    if (user) await chmod(dirname(folder), 0o755);
+    await mkdir(dirname(folder), { recursive: true });
+    if (user) for (const path of foldersToOpen(folder)) await chmod(path, 0o755);
     const cluster = await prepareCluster(folder, binaries, user);
     await stopLeftOver(folder);
     return new PostgresServer(binaries, cluster, user, options.port || (await freePort()), options);
@@ -118,6 +118,12 @@ export class PostgresServer {
     await ended;
     clearTimeout(hurry);
   }
+}
+
+/** The folder above the cluster, and where it is our own place in /var/lib, that too: its user has to pass both. */
+function foldersToOpen(folder: string): string[] {
+  const parent = dirname(folder);
+  return parent.startsWith(`${SHARED_STATE}/`) ? [SHARED_STATE, parent] : [parent];
 }
 
 function startFailure(said: string, port: number): string {

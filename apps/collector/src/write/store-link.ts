@@ -106,7 +106,7 @@ export class StoreLink {
     } catch (error) {
       this.failures += 1;
       const problem = connectionProblem(error, this.url);
-      if (problem !== this.why) this.log.warn({ reason: errorMessage(error) }, problem);
+      if (problem !== this.why) this.log.warn(problem);
       this.why = problem;
     }
   }
