@@ -1,71 +1,21 @@
-import { spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { NvmlSource } from './nvml.js';
-import { FakeNvml, hasCompiler } from './testing-nvml.js';
-import { runs } from './testing.js';
-import type { GpuReading, GpuSample } from './types.js';
-
-const PATIENCE = { timeout: 20_000, interval: 20 };
-const CHILD = fileURLToPath(new URL('../../dist/sources/nvml-child.js', import.meta.url));
-
-describe('without the library', () => {
-  it('there is no GPU: a state, not an error', async () => {
-    const source = new NvmlSource({ timeoutSeconds: 20, library: '/nowhere/libnvidia-ml.so.1' });
-    expect(await source.read()).toEqual({
-      state: 'none',
-      source: 'nvml',
-      reason: expect.stringMatching(/NVML library is not here.*\/nowhere\/libnvidia-ml/),
-    });
-    await source.close();
-  });
-
-  it('a file that is no library is a failure', async () => {
-    const source = new NvmlSource({ timeoutSeconds: 20, library: fileURLToPath(import.meta.url) });
-    expect(await source.read()).toMatchObject({
-      state: 'failed',
-      kind: 'driver',
-      reason: expect.stringMatching(/cannot be loaded/),
-    });
-    await source.close();
-  });
-});
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FakeNvml, hasCompiler, NvmlBench } from './testing-nvml.js';
+import type { GpuSample } from './types.js';
 
 describe.skipIf(!hasCompiler())('NvmlSource', () => {
+  let bench: NvmlBench;
   let fake: FakeNvml;
-  let whole: string;
-  let source: NvmlSource;
-
-  const make = (library = whole, timeoutSeconds = 20): NvmlSource =>
-    new NvmlSource({ timeoutSeconds, library, env: fake.env(), now: () => new Date(1000) });
-  const remake = async (library?: string, timeoutSeconds?: number): Promise<void> => {
-    await source.close();
-    source = make(library, timeoutSeconds);
-  };
-  const samples = async (): Promise<GpuSample[]> => {
-    const reading = await source.read();
-    if (reading.state !== 'up') throw new Error(reading.reason);
-    return reading.samples;
-  };
-  const one = async (): Promise<GpuSample> => (await samples())[0]!;
-  const good = (reading: GpuReading): void =>
-    expect(reading).toMatchObject({ state: 'up', samples: [{ uuid: 'GPU-0', power: 690.81 }], notes: [] });
 
   beforeAll(async () => {
-    fake = await FakeNvml.make();
-    whole = await fake.library();
+    bench = await NvmlBench.make();
+    ({ fake } = bench);
   });
-  afterAll(() => fake.remove());
-  beforeEach(async () => {
-    await fake.does();
-    await fake.calls();
-    source = make();
-  });
-  afterEach(() => source.close());
+  beforeEach(() => bench.reset());
+  afterEach(() => bench.source.close());
+  afterAll(() => bench.remove());
 
   it('gives every value in our units', async () => {
-    expect(await source.read()).toEqual({
+    expect(await bench.source.read()).toEqual({
       state: 'up',
       source: 'nvml',
       notes: [],
@@ -105,7 +55,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
 
   it.each([1, 2, 16])('reads %i GPUs, each with its own handle', async (count) => {
     await fake.does(`gpus=${count}`);
-    const all = await samples();
+    const all = await bench.samples();
     expect(all.map((s) => [s.gpu, s.uuid, s.temperature])).toEqual(
       Array.from({ length: count }, (_, i) => [String(i), `GPU-${i}`, 40 + i]),
     );
@@ -114,7 +64,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
   it('initialises once, and makes the slow calls in every fourth cycle', async () => {
     const slow: number[] = [];
     for (let cycle = 0; cycle < 9; cycle++) {
-      expect(await one()).toMatchObject({ pcieTx: 1e6, pcieRx: 2e6, powerLimit: 700, migMode: 'disabled' });
+      expect(await bench.one()).toMatchObject({ pcieTx: 1e6, pcieRx: 2e6, powerLimit: 700, migMode: 'disabled' });
       const calls = await fake.calls();
       expect(calls.filter((c) => c === 'nvmlInit_v2')).toHaveLength(cycle === 0 ? 1 : 0);
       if (calls.includes('nvmlDeviceGetPcieThroughput 0')) slow.push(cycle);
@@ -145,10 +95,10 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
     ];
 
     it.each(NULLS)('%s not supported: never zero, and the others are read', async (name, expected) => {
-      const before = await one();
-      await remake();
+      const before = await bench.one();
+      await bench.remake();
       await fake.does(`${name}=3`);
-      const reading = await source.read();
+      const reading = await bench.source.read();
       expect(reading).toMatchObject({ state: 'up', notes: [] });
       expect(reading.state === 'up' && reading.samples[0]).toEqual({
         ...before,
@@ -160,8 +110,8 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
     it('a library that lacks them all but the memory still serves', async () => {
       const lacking = NULLS.map(([name]) => name);
       const more = ['nvmlDeviceGetCurrentClocksThrottleReasons', 'nvmlDeviceGetComputeRunningProcesses_v2'];
-      await remake(await fake.library('poor', [...lacking, ...more]));
-      const reading = await source.read();
+      await bench.remake(await fake.library('poor', [...lacking, ...more]));
+      const reading = await bench.source.read();
       expect(reading).toMatchObject({ state: 'up', notes: [] });
       expect(reading.state === 'up' && reading.samples[0]).toEqual({
         time: new Date(1000),
@@ -196,12 +146,12 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
 
     it('a library without the newest memory structure is asked for the older one', async () => {
       await fake.does('nvmlDeviceGetMemoryInfo_v2=25');
-      expect(await one()).toMatchObject({ memoryReserved: null, memoryUsed: (96370 + 616) * 2 ** 20 });
+      expect(await bench.one()).toMatchObject({ memoryReserved: null, memoryUsed: (96370 + 616) * 2 ** 20 });
     });
 
     it.each([4, 10, 16, 999])('code %i costs its value alone, and is remarked upon', async (code) => {
       await fake.does(`nvmlDeviceGetPowerUsage=${code}`, `nvmlDeviceGetMemoryInfo_v2=${code}`);
-      expect(await source.read()).toMatchObject({
+      expect(await bench.source.read()).toMatchObject({
         state: 'up',
         samples: [{ power: null, memoryUsed: null, memoryRatio: null, temperature: 40 }],
         notes: [
@@ -221,7 +171,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       'value.nvmlDeviceGetTemperature=4294967295',
       'value.nvmlDeviceGetUtilizationRates=101',
     );
-    expect(await one()).toMatchObject({
+    expect(await bench.one()).toMatchObject({
       energy: null,
       eccUncorrected: null,
       memoryUsed: null,
@@ -234,9 +184,9 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
 
   it('normalises 64-bit values, small and great', async () => {
     await fake.does('value.nvmlDeviceGetTotalEnergyConsumption=12');
-    expect(await one()).toMatchObject({ energy: 0.012 });
+    expect(await bench.one()).toMatchObject({ energy: 0.012 });
     await fake.does('value.nvmlDeviceGetTotalEnergyConsumption=9007199254740993');
-    expect(await one()).toMatchObject({ energy: null });
+    expect(await bench.one()).toMatchObject({ energy: null });
   });
 
   it.each([
@@ -250,12 +200,12 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
     [1, 3, null],
   ])('reads a field value of type %i and status %i', async (type, status, expected) => {
     await fake.does(`field.type=${type}`, `field.status=${status}`);
-    expect(await one()).toMatchObject({ memoryTemperature: expected });
+    expect(await bench.one()).toMatchObject({ memoryTemperature: expected });
   });
 
   it('names every reason that lowers clocks, but not idleness', async () => {
     await fake.does('value.nvmlDeviceGetCurrentClocksEventReasons=511');
-    expect((await one()).throttleReasons).toEqual([
+    expect((await bench.one()).throttleReasons).toEqual([
       'applications_clocks_setting',
       'sw_power_cap',
       'hw_slowdown',
@@ -270,21 +220,21 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
   describe('MIG', () => {
     it('leaves the utilisation open', async () => {
       await fake.does('value.nvmlDeviceGetMigMode=1', 'nvmlDeviceGetUtilizationRates=3');
-      expect(await one()).toMatchObject({ migMode: 'enabled', utilization: null, temperature: 40 });
+      expect(await bench.one()).toMatchObject({ migMode: 'enabled', utilization: null, temperature: 40 });
     });
   });
 
   describe('processes', () => {
     it('may be many, of unknown memory, and both computing and drawing', async () => {
       await fake.does('processes=200', 'drawing=3');
-      const { processes } = await one();
+      const { processes } = await bench.one();
       expect(processes.map((p) => p.pid)).toEqual(Array.from({ length: 200 }, (_, i) => 412 + i));
       expect(processes.slice(0, 3).map((p) => p.memory)).toEqual([2 ** 30, null, 2 ** 30]);
     });
 
     it('that never fit are left out with a remark', async () => {
       await fake.does('processes=100000');
-      expect(await source.read()).toMatchObject({
+      expect(await bench.source.read()).toMatchObject({
         state: 'up',
         samples: [{ processes: [] }],
         notes: [expect.stringMatching(/RunningProcesses_v3 answered with code 7/)],
@@ -299,206 +249,25 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       ['580.159.04', 412],
     ])('of driver %s begin with pid %i', async (driver, pid) => {
       await fake.does(`driver=${driver}`, 'processes=3');
-      expect((await one()).processes.map((p) => p.pid)).toEqual([pid, pid + 1, pid + 2]);
+      expect((await bench.one()).processes.map((p) => p.pid)).toEqual([pid, pid + 1, pid + 2]);
     });
 
     it('of a library that writes longer entries harm nothing', async () => {
-      await remake(await fake.library('long', [], ['-DLONG_PROCESSES']));
+      await bench.remake(await fake.library('long', [], ['-DLONG_PROCESSES']));
       await fake.does('processes=64');
-      for (let i = 0; i < 3; i++) expect((await one()).processes[0]).toMatchObject({ pid: 412, memory: 2 ** 30 });
+      for (let i = 0; i < 3; i++) expect((await bench.one()).processes[0]).toMatchObject({ pid: 412, memory: 2 ** 30 });
     });
 
     it('of a library without the newest calls are read by older ones', async () => {
       const v3 = 'nvmlDeviceGetComputeRunningProcesses_v3';
-      await remake(await fake.library('no-v3', [v3]));
-      expect((await one()).processes).toMatchObject([{ pid: 512, memory: 2 ** 30 }]);
-      await remake(await fake.library('v1', [v3, 'nvmlDeviceGetComputeRunningProcesses_v2']));
+      await bench.remake(await fake.library('no-v3', [v3]));
+      expect((await bench.one()).processes).toMatchObject([{ pid: 512, memory: 2 ** 30 }]);
+      await bench.remake(await fake.library('v1', [v3, 'nvmlDeviceGetComputeRunningProcesses_v2']));
       await fake.does('processes=2');
-      expect((await one()).processes).toMatchObject([
+      expect((await bench.one()).processes).toMatchObject([
         { pid: 612, memory: 2 ** 30 },
         { pid: 613, memory: null },
       ]);
-    });
-  });
-
-  describe('a code that ends the cycle', () => {
-    it.each([
-      [1, 'driver', /not initialised/],
-      [9, 'driver', /driver is not loaded/],
-      [15, 'gpu-lost', /fell off the bus/],
-      [18, 'driver', /do not fit/],
-      [28, 'gpu-lost', /not there/],
-    ])('%i: fails it, shuts down, and the next initialises anew', async (code, kind, reason) => {
-      good(await source.read());
-      await fake.calls();
-      await fake.does(`nvmlDeviceGetPowerUsage=${code}`);
-      expect(await source.read()).toMatchObject({ state: 'failed', kind, reason: expect.stringMatching(reason) });
-      expect((await fake.calls()).slice(-2)).toEqual(['nvmlDeviceGetPowerUsage 0', 'nvmlShutdown']);
-      await fake.does();
-      good(await source.read());
-      expect((await fake.calls())[0]).toBe('nvmlInit_v2');
-    });
-
-    it.each([9, 10, 12, 18, 999])('%i from the initialisation: fails it, and the next tries again', async (code) => {
-      await fake.does(`nvmlInit_v2=${code}`);
-      for (let i = 0; i < 2; i++)
-        expect(await source.read()).toMatchObject({
-          state: 'failed',
-          kind: 'driver',
-          reason: expect.stringMatching(`could not be initialised \\(code ${code}: \\w`),
-        });
-      expect(await fake.calls()).toEqual(['nvmlInit_v2', 'nvmlInit_v2']);
-      await fake.does();
-      good(await source.read());
-    });
-
-    it('a library too old to be initialised says so', async () => {
-      await remake(await fake.library('ancient', ['nvmlInit_v2']));
-      expect(await source.read()).toMatchObject({
-        state: 'failed',
-        kind: 'driver',
-        reason: expect.stringMatching(/13/),
-      });
-    });
-  });
-
-  it('says when there is no GPU, or none can be counted', async () => {
-    await fake.does('gpus=0');
-    expect(await source.read()).toMatchObject({ state: 'failed', kind: 'no-devices' });
-    await fake.does('nvmlDeviceGetCount_v2=999');
-    expect(await source.read()).toMatchObject({ state: 'failed', kind: 'error', reason: expect.stringMatching(/999/) });
-    await fake.does('gpus=4000000000');
-    expect(await source.read()).toMatchObject({ state: 'failed', kind: 'error' });
-    await fake.does();
-    good(await source.read());
-  });
-
-  describe('a GPU that vanishes between two readings', () => {
-    const vanish = [
-      ['from all its calls', '*.1=15'],
-      ['from its values, and has a handle still', 'nvmlDeviceGetMemoryInfo_v2.1=15'],
-    ] as const;
-    it.each(vanish)('%s: fails that one, then is left out with a remark, and comes back', async (_, behaviour) => {
-      await fake.does('gpus=3');
-      expect(await samples()).toHaveLength(3);
-      await fake.does('gpus=3', behaviour);
-      expect(await source.read()).toMatchObject({
-        state: 'failed',
-        kind: 'gpu-lost',
-        reason: expect.stringMatching(/GPU 1 \(GPU-1\).*fell off the bus/),
-      });
-      for (let i = 0; i < 2; i++)
-        expect(await source.read()).toMatchObject({
-          state: 'up',
-          samples: [{ gpu: '0' }, { gpu: '2' }],
-          notes: [expect.stringMatching(/no value for GPU 1.*fell off the bus/)],
-        });
-      await fake.does('gpus=3');
-      expect(await source.read()).toMatchObject({ state: 'up', samples: [{}, {}, {}], notes: [] });
-    });
-
-    it('from the count: the others are read', async () => {
-      await fake.does('gpus=2');
-      expect(await samples()).toHaveLength(2);
-      await fake.does('gpus=1', '*.1=28');
-      expect(await source.read()).toMatchObject({ state: 'failed', kind: 'gpu-lost' });
-      expect(await samples()).toHaveLength(1);
-    });
-
-    it('with every value: is left out', async () => {
-      await fake.does('gpus=2', '*.1=999');
-      expect(await source.read()).toMatchObject({ state: 'up', samples: [{ gpu: '0' }] });
-      await fake.does('gpus=1', '*.0=999');
-      expect(await source.read()).toMatchObject({ state: 'failed', kind: 'gpu-lost' });
-    });
-
-    it('as the last one: the reading fails', async () => {
-      good(await source.read());
-      await fake.does('*.0=15');
-      for (let i = 0; i < 2; i++) expect(await source.read()).toMatchObject({ state: 'failed', kind: 'gpu-lost' });
-      await fake.does();
-      good(await source.read());
-    });
-  });
-
-  describe('the child', () => {
-    /** Its process, by the environment that only it has. */
-    const children = async (): Promise<number[]> => {
-      const found: number[] = [];
-      for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-        const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-        if (line.includes(CHILD) && line.includes(fake.folder) && (await runs(Number(pid)))) found.push(Number(pid));
-      }
-      return found;
-    };
-    const hanging = (): Promise<void> =>
-      vi.waitFor(async () => {
-        expect(await fake.callsSoFar()).toContain('nvmlDeviceGetPowerUsage');
-      }, PATIENCE);
-
-    it.each(['nvmlInit_v2', 'nvmlDeviceGetPowerUsage'])('that hangs in %s is killed at the deadline', async (name) => {
-      await remake(whole, 3);
-      await fake.does(`${name}=hang`);
-      expect(await source.read()).toMatchObject({
-        state: 'failed',
-        kind: 'timeout',
-        reason: 'NVML gave no answer within 3 s and was killed',
-      });
-      expect(await children()).toEqual([]);
-      await fake.does();
-      good(await source.read());
-      expect(await children()).toHaveLength(1);
-      await source.close();
-      expect(await children()).toEqual([]);
-    });
-
-    it('that crashes is replaced', async () => {
-      good(await source.read());
-      await fake.does('nvmlDeviceGetPowerUsage=crash');
-      expect(await source.read()).toMatchObject({
-        state: 'failed',
-        kind: 'child',
-        reason: expect.stringMatching(/SIGSEGV/),
-      });
-      await fake.does();
-      good(await source.read());
-    });
-
-    it('is replaced after a driver failure: a process keeps the library that it has loaded', async () => {
-      good(await source.read());
-      const [before] = await children();
-      await fake.does('nvmlDeviceGetPowerUsage=18');
-      expect(await source.read()).toMatchObject({ state: 'failed', kind: 'driver' });
-      await fake.does();
-      good(await source.read());
-      const after = await children();
-      expect(after).toHaveLength(1);
-      expect(after).not.toContain(before);
-    });
-
-    it.each(['abort', 'close'] as const)('that hangs ends on %s', async (how) => {
-      await fake.does('nvmlDeviceGetPowerUsage=hang');
-      const abort = new AbortController();
-      const reading = source.read(abort.signal);
-      await hanging();
-      if (how === 'abort') abort.abort();
-      else await source.close();
-      expect(await reading).toMatchObject({ state: 'failed', kind: 'aborted' });
-      expect(await children()).toEqual([]);
-    });
-
-    it('that hangs dies with a parent that was killed', async () => {
-      await fake.does('nvmlDeviceGetPowerUsage=hang');
-      const script = `require('node:child_process').fork(${JSON.stringify(CHILD)}, [${JSON.stringify(whole)}], { detached: true }).send({ id: 1 }); setInterval(() => {}, 1000)`;
-      const parent = spawn(process.execPath, ['-e', script], { env: fake.env(), stdio: 'ignore' });
-      try {
-        await hanging();
-        parent.kill('SIGKILL');
-        await vi.waitFor(async () => expect(await children()).toEqual([]), PATIENCE);
-      } finally {
-        parent.kill('SIGKILL');
-        for (const pid of await children()) process.kill(pid, 'SIGKILL');
-      }
     });
   });
 });

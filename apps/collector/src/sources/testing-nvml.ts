@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { NvmlSource } from './nvml.js';
+import type { GpuSample } from './types.js';
 
 const SOURCE = fileURLToPath(new URL('../../fixtures/nvml/fake-nvml.c', import.meta.url));
 const run = promisify(execFile);
@@ -66,5 +68,52 @@ export class FakeNvml {
 
   remove(): Promise<void> {
     return rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What the tests of the source share: a whole library, and a source of which each test has a new one. */
+export class NvmlBench {
+  private constructor(
+    readonly fake: FakeNvml,
+    readonly whole: string,
+    public source: NvmlSource,
+  ) {}
+
+  static async make(): Promise<NvmlBench> {
+    const fake = await FakeNvml.make();
+    const whole = await fake.library();
+    return new NvmlBench(fake, whole, NvmlBench.open(fake, whole, 20));
+  }
+
+  private static open(fake: FakeNvml, library: string, timeoutSeconds: number): NvmlSource {
+    return new NvmlSource({ timeoutSeconds, library, env: fake.env(), now: () => new Date(1000) });
+  }
+
+  /** Another source, with a child of its own. */
+  async remake(library = this.whole, timeoutSeconds = 20): Promise<void> {
+    await this.source.close();
+    this.source = NvmlBench.open(this.fake, library, timeoutSeconds);
+  }
+
+  /** One whole GPU, no call noted yet, a new source. */
+  async reset(): Promise<void> {
+    await this.fake.does();
+    await this.fake.calls();
+    await this.remake();
+  }
+
+  async samples(): Promise<GpuSample[]> {
+    const reading = await this.source.read();
+    if (reading.state !== 'up') throw new Error(reading.reason);
+    return reading.samples;
+  }
+
+  async one(): Promise<GpuSample> {
+    return (await this.samples())[0]!;
+  }
+
+  async remove(): Promise<void> {
+    await this.source.close();
+    await this.fake.remove();
   }
 }
