@@ -47,6 +47,15 @@ describe('createGpuSource', () => {
     expect(await source.read()).toEqual({ state: 'none', source: 'none', reason: 'GPU_SOURCE is none' });
   });
 
+  it('asks the NVML library that the configuration names', async () => {
+    const source = await create({ GPU_SOURCE: 'nvml', NVML_LIBRARY: '/nowhere/libnvidia-ml.so' });
+    expect(await source.read()).toMatchObject({
+      state: 'none',
+      reason: expect.stringMatching(/\/nowhere\/libnvidia-ml\.so/),
+    });
+    await source.close();
+  });
+
   it('plays a script, and refuses a wrong one', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vigil-replay-'));
     try {
