@@ -3,11 +3,12 @@ import { z } from 'zod';
 
 /** The collector's variables for GPUs, to be spread into its schema. Durations come out in seconds. */
 export const gpuConfig = {
-  GPU_SOURCE: oneOf(['auto', 'nvidia-smi', 'replay', 'none'], 'auto').describe(
-    'Where GPU readings come from: auto (the best source here), nvidia-smi, replay (recordings of an H200), none',
+  GPU_SOURCE: oneOf(['auto', 'nvml', 'nvidia-smi', 'replay', 'none'], 'auto').describe(
+    'Where GPU readings come from: auto (nvml, else nvidia-smi, else none), nvml, nvidia-smi, replay (recordings of an H200), none',
   ),
   GPU_INTERVAL: duration('15s', 0.5).describe('Time between two readings of the GPUs, at least 500ms'),
-  GPU_TIMEOUT: duration('5s', 0.1).describe('Deadline of one reading of the GPUs; nvidia-smi is killed past it'),
+  GPU_TIMEOUT: duration('5s', 0.1).describe('Deadline of one reading of the GPUs; what reads them is killed past it'),
+  NVML_LIBRARY: z.string().optional().describe("NVML's library, a name or a path; libnvidia-ml.so.1 unless set"),
   REPLAY_SCRIPT: z
     .string()
     .optional()

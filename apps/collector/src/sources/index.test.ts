@@ -19,7 +19,7 @@ describe('gpuConfig', () => {
   });
 
   it.each([
-    [{ GPU_SOURCE: 'amd' }, /GPU_SOURCE is "amd": one of auto, nvidia-smi, replay, none is expected/],
+    [{ GPU_SOURCE: 'amd' }, /GPU_SOURCE is "amd": one of auto, nvml, nvidia-smi, replay, none is expected/],
     [{ GPU_INTERVAL: '100ms' }, /GPU_INTERVAL is "100ms": .*at least 0\.5 s/],
     [{ GPU_TIMEOUT: 'soon' }, /GPU_TIMEOUT is "soon": a duration/],
   ])('refuses %j with a sentence', (env, sentence) => {
@@ -31,7 +31,8 @@ describe('createGpuSource', () => {
   const create = (env: Record<string, string>) => createGpuSource(readConfig(schema, env), log);
 
   it.each([
-    [{}, 'nvidia-smi'],
+    [{}, 'auto'],
+    [{ GPU_SOURCE: 'nvml' }, 'nvml'],
     [{ GPU_SOURCE: 'nvidia-smi' }, 'nvidia-smi'],
     [{ GPU_SOURCE: 'replay' }, 'replay'],
     [{ GPU_SOURCE: 'none' }, 'none'],
@@ -44,6 +45,15 @@ describe('createGpuSource', () => {
   it('reads nothing with none', async () => {
     const source = await create({ GPU_SOURCE: 'none' });
     expect(await source.read()).toEqual({ state: 'none', source: 'none', reason: 'GPU_SOURCE is none' });
+  });
+
+  it('asks the NVML library that the configuration names', async () => {
+    const source = await create({ GPU_SOURCE: 'nvml', NVML_LIBRARY: '/nowhere/libnvidia-ml.so' });
+    expect(await source.read()).toMatchObject({
+      state: 'none',
+      reason: expect.stringMatching(/\/nowhere\/libnvidia-ml\.so/),
+    });
+    await source.close();
   });
 
   it('plays a script, and refuses a wrong one', async () => {

@@ -1,6 +1,8 @@
 import type { Logger } from '@vigil/service';
+import { AutoSource } from './auto.js';
 import type { GpuConfig } from './config.js';
 import { NvidiaSmiSource } from './nvidia-smi.js';
+import { NvmlSource } from './nvml.js';
 import { readReplayScript } from './replay-script.js';
 import { ReplaySource } from './replay.js';
 import type { GpuSource } from './types.js';
@@ -22,23 +24,25 @@ class NoSource implements GpuSource {
 }
 
 /**
- * The source that the configuration names, and a log line that says which and why. Nothing runs until it is read.
+ * The source that the configuration names, and a log line that says which and why; `auto` says it once it has tried.
+ * Nothing runs until it is read.
  * @throws UserError where `REPLAY_SCRIPT` cannot be read or is wrong
  */
 export async function createGpuSource(config: GpuConfig, log: Logger): Promise<GpuSource> {
   const { GPU_SOURCE: wanted, REPLAY_SCRIPT: script } = config;
   if (script !== undefined && wanted !== 'replay')
     log.warn({ wanted }, 'REPLAY_SCRIPT is set and not used: it takes GPU_SOURCE=replay');
-  const source = await open(config);
-  const why =
-    wanted === 'auto'
-      ? 'GPU_SOURCE is auto, and nvidia-smi is the only device source there is'
-      : `GPU_SOURCE is ${wanted}`;
-  log.info({ source: source.name, why }, `GPUs are read by ${source.name}`);
+  const source = await open(config, log);
+  const why = `GPU_SOURCE is ${wanted}`;
+  if (wanted !== 'auto') log.info({ source: source.name, why }, `GPUs are read by ${source.name}`);
   return source;
 }
 
-async function open(config: GpuConfig): Promise<GpuSource> {
+async function open(config: GpuConfig, log: Logger): Promise<GpuSource> {
+  const timeoutSeconds = config.GPU_TIMEOUT;
+  const nvml = () =>
+    new NvmlSource({ timeoutSeconds, ...(config.NVML_LIBRARY !== undefined && { library: config.NVML_LIBRARY }) });
+  const nvidiaSmi = () => new NvidiaSmiSource({ timeoutSeconds });
   switch (config.GPU_SOURCE) {
     case 'none':
       return new NoSource();
@@ -46,8 +50,11 @@ async function open(config: GpuConfig): Promise<GpuSource> {
       return ReplaySource.open({
         ...(config.REPLAY_SCRIPT !== undefined && { script: await readReplayScript(config.REPLAY_SCRIPT) }),
       });
-    case 'auto':
+    case 'nvml':
+      return nvml();
     case 'nvidia-smi':
-      return new NvidiaSmiSource({ timeoutSeconds: config.GPU_TIMEOUT });
+      return nvidiaSmi();
+    case 'auto':
+      return new AutoSource({ nvml, nvidiaSmi, log });
   }
 }

@@ -1,10 +1,6 @@
-import { oneLine, readSmiObject, type SmiContext } from './nvidia-smi-xml.js';
+import { readSmiObject, type SmiContext } from './nvidia-smi-xml.js';
+import { oneLine } from './quantity.js';
 import type { GpuFailureKind, GpuReading } from './types.js';
-
-/** What the parent asks of the child, over IPC. */
-export interface SmiQuestion {
-  id: number;
-}
 
 /** What went wrong in the child. Output is cut to its first characters. */
 export interface SmiError {

@@ -8,7 +8,8 @@
 import childProcess, { type ExecException } from 'node:child_process';
 import { createRequire } from 'node:module';
 import type nvidiaSmi from 'node-nvidia-smi';
-import type { SmiAnswer, SmiError, SmiQuestion } from './nvidia-smi-answer.js';
+import type { Question } from './forked-source.js';
+import type { SmiAnswer, SmiError } from './nvidia-smi-answer.js';
 
 type ExecCallback = (error: ExecException | null, stdout: string, stderr: string) => void;
 
@@ -62,7 +63,7 @@ function answer(id: number): void {
   }
 }
 
-process.on('message', (question: SmiQuestion) => answer(question.id));
+process.on('message', (question: Question) => answer(question.id));
 // A parent that vanished, even by SIGKILL, takes the whole group with it: a hanging nvidia-smi too.
 process.on('disconnect', () => {
   try {

@@ -1,5 +1,17 @@
 import { parseString } from 'xml2js';
-import { BYTES, BYTES_PER_SECOND, CELSIUS, COUNT, HERTZ, quantity, RATIO, WATTS, type Quantity } from './quantity.js';
+import {
+  BYTES,
+  BYTES_PER_SECOND,
+  CELSIUS,
+  COUNT,
+  HERTZ,
+  MAX_TEXT,
+  oneLine,
+  quantity,
+  RATIO,
+  WATTS,
+  type Quantity,
+} from './quantity.js';
 import type { GpuFailureKind, GpuProcess, GpuSample } from './types.js';
 
 export type SmiResult =
@@ -11,9 +23,6 @@ export interface SmiContext {
   source: string;
   replay: boolean;
 }
-
-/** Names and other texts end in labels: they are kept short. */
-const MAX_TEXT = 200;
 
 /** One step down an object of xml2js; `undefined` wherever the shape is another one. */
 function at(node: unknown, ...path: string[]): unknown {
@@ -194,10 +203,4 @@ export function readSmiXml(xml: string, context: SmiContext): SmiResult {
 function malformed(error: unknown): SmiResult {
   const message = error instanceof Error ? error.message : String(error);
   return { ok: false, kind: 'malformed', reason: `the output of nvidia-smi is not XML: ${oneLine(message)}` };
-}
-
-/** Text from elsewhere, fit for a log line or a sentence. */
-export function oneLine(value: string, max = MAX_TEXT): string {
-  const line = value.replace(/\s+/g, ' ').trim();
-  return line.length > max ? `${line.slice(0, max)}…` : line;
 }

@@ -1,148 +1,21 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { extname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { errorMessage, isSecret } from '@vigil/service';
-import { readSmiAnswer, type SmiAnswer, type SmiQuestion } from './nvidia-smi-answer.js';
-import { oneLine } from './nvidia-smi-xml.js';
-import { groupRuns, killGroup } from './process-group.js';
-import type { GpuFailed, GpuFailureKind, GpuReading, GpuSource } from './types.js';
+import { ForkedSource, type DeviceOptions } from './forked-source.js';
+import { readSmiAnswer, type SmiAnswer } from './nvidia-smi-answer.js';
 
+const NAME = 'nvidia-smi';
 /** The same extension as this file: Node.js runs the source (tests) as well as the build. */
 const CHILD = fileURLToPath(new URL(`./nvidia-smi-child${extname(import.meta.url)}`, import.meta.url));
-/** How long a killed group is awaited before it is said to be stuck, in seconds. */
-const GRACE_SECONDS = 2;
-const UNSURE: ReadonlySet<GpuFailureKind> = new Set(['timeout', 'aborted', 'too-large', 'child']);
 
-export interface NvidiaSmiOptions {
-  /** Deadline of one reading, in seconds. */
-  timeoutSeconds: number;
-  env?: NodeJS.ProcessEnv;
-  now?: () => Date;
-}
-
-/**
- * Reads GPUs with node-nvidia-smi in a forked child. One child serves many readings (a fork costs some 60 ms of CPU and
- * the package's start); it leads a process group of its own, which is killed when a reading misses its deadline or is
- * called off. The next reading forks again.
- */
-export class NvidiaSmiSource implements GpuSource {
-  readonly name = 'nvidia-smi';
-  private child: ChildProcess | undefined;
-  private inFlight: Promise<GpuReading> | undefined;
-  /** The group that was killed last, until it is known to be gone. */
-  private killed: number | undefined;
-  private lastId = 0;
-  private readonly closing = new AbortController();
-
-  constructor(private readonly options: NvidiaSmiOptions) {}
-
-  /** One in flight: whoever asks meanwhile gets the same reading. */
-  read(signal?: AbortSignal): Promise<GpuReading> {
-    this.inFlight ??= this.readOnce(signal).finally(() => {
-      this.inFlight = undefined;
-    });
-    return this.inFlight;
-  }
-
-  async close(): Promise<void> {
-    this.closing.abort();
-    await this.inFlight;
-    await this.kill();
-  }
-
-  private async readOnce(signal?: AbortSignal): Promise<GpuReading> {
-    const stop = signal ? AbortSignal.any([signal, this.closing.signal]) : this.closing.signal;
-    if (stop.aborted) return this.failed('aborted', 'the reading was called off');
-    if (this.killed !== undefined && (await groupRuns(this.killed)))
-      return this.failed(
-        'stuck',
-        'an nvidia-smi that was killed has still not ended: the driver hangs (look at dmesg)',
-      );
-    this.killed = undefined;
-    const reading = await this.ask(stop).catch((error: unknown) =>
-      this.failed('child', `the GPU reader could not be started: ${oneLine(errorMessage(error))}`),
-    );
-    // After some failures nothing is known of what the child still does; without a GPU its 70 MB would lie idle.
-    if (reading.state === 'none' || (reading.state === 'failed' && UNSURE.has(reading.kind))) await this.kill();
-    return reading;
-  }
-
-  private ask(stop: AbortSignal): Promise<GpuReading> {
-    return new Promise((resolve) => {
-      const child = (this.child ??= this.start());
-      const id = ++this.lastId;
-      const finish = (reading: GpuReading): void => {
-        clearTimeout(timer);
-        child.off('message', onMessage).off('error', onError).off('exit', onExit);
-        stop.removeEventListener('abort', onAbort);
-        resolve(reading);
-      };
-      const onMessage = (answer: SmiAnswer): void => {
-        if (answer.id !== id) return;
-        const time = this.options.now?.() ?? new Date();
-        finish(readSmiAnswer(answer, { time, source: this.name, replay: false }));
-      };
-      const onError = (error: Error): void => finish(this.failed('child', `the GPU reader: ${oneLine(error.message)}`));
-      const onExit = (code: number | null, signal: string | null): void =>
-        finish(this.failed('child', `the GPU reader ended (${signal ?? `code ${code}`})`));
-      const onAbort = (): void => finish(this.failed('aborted', 'the reading was called off'));
-      const { timeoutSeconds } = this.options;
-      const timer = setTimeout(
-        () => finish(this.failed('timeout', `nvidia-smi gave no answer within ${timeoutSeconds} s and was killed`)),
-        Math.min(timeoutSeconds * 1000, 2 ** 31 - 1),
-      );
-      child.on('message', onMessage).on('error', onError).on('exit', onExit);
-      stop.addEventListener('abort', onAbort);
-      child.send({ id } satisfies SmiQuestion, (error) => {
-        if (error) onError(error);
-      });
+/** Reads GPUs with node-nvidia-smi in a forked child. */
+export class NvidiaSmiSource extends ForkedSource<SmiAnswer> {
+  constructor(options: DeviceOptions) {
+    super({
+      ...options,
+      name: NAME,
+      tool: 'nvidia-smi',
+      program: CHILD,
+      toReading: (answer, time) => readSmiAnswer(answer, { time, source: NAME, replay: false }),
     });
   }
-
-  private start(): ChildProcess {
-    const child = fork(CHILD, {
-      // A leader of its own group, so that nvidia-smi can be killed with it.
-      detached: true,
-      execArgv: [],
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      env: childEnvironment(this.options.env ?? process.env),
-    });
-    const gone = (): void => {
-      if (this.child !== child) return;
-      this.child = undefined;
-      if (child.pid === undefined) return;
-      // A child that ended by itself may have left nvidia-smi behind.
-      killGroup(child.pid);
-      this.killed = child.pid;
-    };
-    // Without a listener an error between two readings would end the collector.
-    child.on('error', () => child.pid === undefined && gone());
-    child.once('exit', gone);
-    return child;
-  }
-
-  /** Kills the child's group and awaits its end, within bounds: what hangs in the kernel does not die. */
-  private async kill(): Promise<void> {
-    const child = this.child;
-    this.child = undefined;
-    if (child?.pid === undefined) return;
-    killGroup(child.pid);
-    this.killed = child.pid;
-    const end = performance.now() + GRACE_SECONDS * 1000;
-    while (await groupRuns(child.pid)) {
-      if (performance.now() > end) return;
-      await sleep(10);
-    }
-    this.killed = undefined;
-  }
-
-  private failed(kind: GpuFailureKind, reason: string): GpuFailed {
-    return { state: 'failed', source: this.name, kind, reason };
-  }
-}
-
-/** The environment without secrets, which nvidia-smi needs not, and without Node's own options. */
-function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !isSecret(name) && name !== 'NODE_OPTIONS'));
 }

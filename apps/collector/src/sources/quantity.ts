@@ -30,6 +30,19 @@ export const COUNT: Quantity = { units: { '': 1 }, min: 0, max: Number.MAX_SAFE_
 export function quantity(text: string | null, { units, divisor = 1, min, max }: Quantity): number | null {
   const match = text === null ? null : /^(-?\d{1,20}(?:\.\d{1,20})?)\s*(\S*)$/.exec(text);
   if (match === null || !Object.hasOwn(units, match[2]!)) return null;
-  const value = (Number(match[1]) * units[match[2]!]!) / divisor;
-  return value >= min && value <= max ? value : null;
+  return within((Number(match[1]) * units[match[2]!]!) / divisor, { min, max });
+}
+
+/** A value already in our unit; `null` for none and for one that no device can have. */
+export function within(value: number | null, { min, max }: Pick<Quantity, 'min' | 'max'>): number | null {
+  return value !== null && value >= min && value <= max ? value : null;
+}
+
+/** Names and other texts end in labels: they are kept short. */
+export const MAX_TEXT = 200;
+
+/** Text from elsewhere, fit for a log line or a sentence. */
+export function oneLine(value: string, max = MAX_TEXT): string {
+  const line = value.replace(/\s+/g, ' ').trim();
+  return line.length > max ? `${line.slice(0, max)}…` : line;
 }

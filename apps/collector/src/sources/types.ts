@@ -46,7 +46,7 @@ export interface GpuSample {
   throttleReasons: string[];
   /** Uncorrected errors since the driver was loaded. */
   eccUncorrected: number | null;
-  /** Bytes a second that the device sends and receives over PCIe, at the moment of reading. */
+  /** Bytes a second that the device sends and receives over PCIe; a source may measure them every few readings only. */
   pcieTx: number | null;
   pcieRx: number | null;
   migMode: 'enabled' | 'disabled' | null;
