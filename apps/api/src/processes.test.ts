@@ -188,7 +188,7 @@ describe('a start that can not succeed', () => {
     [
       'an interval that is too short',
       { EVALUATION_INTERVAL: '100ms' },
-      'EVALUATION_INTERVAL is "100ms": a duration such as 500ms, 15s or 10m, at least 0.2 s, is expected.',
+      'EVALUATION_INTERVAL is "100ms": a duration such as 500ms, 15s or 10m, at least 200ms, is expected.',
     ],
     [
       'a webhook that is none',

@@ -20,7 +20,7 @@ describe('gpuConfig', () => {
 
   it.each([
     [{ GPU_SOURCE: 'amd' }, /GPU_SOURCE is "amd": one of auto, nvml, nvidia-smi, replay, none is expected/],
-    [{ GPU_INTERVAL: '100ms' }, /GPU_INTERVAL is "100ms": .*at least 0\.5 s/],
+    [{ GPU_INTERVAL: '100ms' }, /GPU_INTERVAL is "100ms": .*at least 500ms/],
     [{ GPU_TIMEOUT: 'soon' }, /GPU_TIMEOUT is "soon": a duration/],
   ])('refuses %j with a sentence', (env, sentence) => {
     expect(() => readConfig(schema, env)).toThrow(sentence);
