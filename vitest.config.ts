@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['{libs,apps,tools,e2e}/**/src/**/*.test.ts'],
     globalSetup: ['./tools/testing/dist/global-setup.js'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,

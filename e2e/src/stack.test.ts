@@ -252,5 +252,5 @@ describe('Ctrl-C', () => {
     );
     expect(rows[0]!.n).toBe(accepted.size);
     expect(await again.stop()).toBe(0);
-  });
+  }, 120_000);
 });
