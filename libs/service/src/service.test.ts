@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { Writable } from 'node:stream';
 import { Module } from '@nestjs/common';
 import { pino } from 'pino';
@@ -112,6 +113,21 @@ describe('the web side', () => {
     );
     await lifecycle.stop();
     await expect(fetch(`${address}/health/live`)).rejects.toThrow('fetch failed');
+  });
+
+  it("answers an address that can't be read with a sentence", async () => {
+    const { lifecycle, address } = await start(new Health());
+    const { hostname, port } = new URL(address);
+    const [status, body] = await new Promise<[number, string]>((resolve, reject) => {
+      const request = get({ hostname, port, path: '/%zz' }, (response) => {
+        let text = '';
+        response.on('data', (chunk) => (text += String(chunk)));
+        response.on('end', () => resolve([response.statusCode!, text]));
+      });
+      request.on('error', reject);
+    });
+    expect([status, (JSON.parse(body) as { error: { code: string } }).error.code]).toEqual([400, 'bad_url']);
+    await lifecycle.stop();
   });
 
   it('says which variable to change when its port is taken', async () => {

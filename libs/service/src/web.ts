@@ -77,6 +77,15 @@ function nestLogger(log: Logger): LoggerService {
   };
 }
 
+/**
+ * An address that can't be decoded reaches no route and no filter. The answer has OpenAI's form, whose `message` and `code`
+ * are also our API's.
+ */
+function answerBadAddress(_error: unknown, _request: unknown, reply: FastifyReply): void {
+  const message = "The request's address can't be read: it holds a % that begins no code. Write % as %25.";
+  void reply.status(400).send({ error: { message, type: 'invalid_request_error', param: null, code: 'bad_url' } });
+}
+
 export interface WebOptions {
   /** A Nest module, static or dynamic, with the application's controllers and providers. */
   module: Type<unknown> | DynamicModule;
@@ -95,6 +104,7 @@ export async function createWeb(options: WebOptions): Promise<NestFastifyApplica
   const adapter = new FastifyAdapter({
     bodyLimit: options.bodyLimit ?? 1024 * 1024,
     forceCloseConnections: true,
+    frameworkErrors: answerBadAddress,
     routerOptions: { ignoreTrailingSlash: true },
   });
   @Module({ imports: [options.module as Type<unknown>, OperationsModule.of(options.health, options.registry)] })
