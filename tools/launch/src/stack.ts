@@ -15,7 +15,7 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '.
 
 type Ports = Record<'RUNTIME_PORT' | 'API_PORT' | 'OTLP_PORT' | 'COLLECTOR_PORT' | 'PROMETHEUS_PORT', number>;
 
-/** All processes of Vigil: started in order, brought back when they die, stopped in reverse order. */
+/** All processes of Vigil: started in order, brought back when they die, stopped from the front to the back. */
 export class Stack {
   readonly dataDir: string;
   /** By name, once started. */
@@ -105,7 +105,10 @@ export class Stack {
   private async stopAll(): Promise<void> {
     // A start that is under way ends first: what it is about to start would be left behind.
     await Promise.all([this.processes.at(-1)?.stop(), this.starting?.catch(() => undefined)]);
-    for (const process of this.processes.toReversed()) await process.stop();
+    // First what takes requests in, then what writes them down, each group at once: with the worst of each it takes 9 s.
+    const sources = this.processes.filter(({ spec }) => spec.name === 'runtime' || spec.name === 'prometheus');
+    await Promise.all(sources.map((process) => process.stop()));
+    await Promise.all(this.processes.map((process) => process.stop()));
     await this.postgres?.stop();
     if (this.claimed) release(this.dataDir);
   }

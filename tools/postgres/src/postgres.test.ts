@@ -63,6 +63,18 @@ describe('the embedded PostgreSQL', () => {
     await server.stop();
   });
 
+  it('is ended outright when it hangs, and loses nothing that was committed', async () => {
+    const server = await prepare();
+    const child = await server.start();
+    await ask(server.url(), 'CREATE TABLE t AS SELECT 1 AS n');
+    child.kill('SIGSTOP');
+    await server.stop();
+    expect(child.signalCode).toBe('SIGKILL');
+    await server.start();
+    expect(await ask(server.url(), 'SELECT n FROM t')).toEqual([{ n: 1 }]);
+    await server.stop();
+  });
+
   it('refuses a wrong password', async () => {
     const server = await prepare();
     await server.start();

@@ -108,15 +108,18 @@ export class PostgresServer {
     }
   }
 
-  /** Fast shutdown: open sessions are ended, what was committed is on disk. */
+  /**
+   * Fast shutdown: open sessions are ended, what was committed is on disk. One that does not follow is ended outright after
+   * four seconds, as whoever stops it must not wait for ever; the next start recovers.
+   */
   async stop(): Promise<void> {
     const child = this.child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
     child.kill('SIGINT');
-    const hurry = setTimeout(() => child.kill('SIGQUIT'), 5_000);
+    const hurries = [setTimeout(() => child.kill('SIGQUIT'), 2_500), setTimeout(() => child.kill('SIGKILL'), 4_000)];
     await ended;
-    clearTimeout(hurry);
+    hurries.forEach(clearTimeout);
   }
 }
 
