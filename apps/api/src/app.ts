@@ -62,7 +62,9 @@ async function start(
   const rulesFolder = config.RULES_DIR === undefined ? join(ROOT, 'alerts') : resolve(config.RULES_DIR);
   const rules = await readRules(rulesFolder);
   const runbooks = await readRunbooks(rules, rulesFolder, log);
-  const store = await openStore(config, log, lifecycle);
+  // Alerting has connections of its own: whoever reads a lot must not keep it waiting.
+  const store = await openStore(config, 'vigil-api alerts', 4, log, lifecycle);
+  const readers = await openStore(config, 'vigil-api', 4, log, lifecycle);
 
   const registry = createRegistry('api', VERSION);
   const metrics = createMetrics(registry);
@@ -94,7 +96,7 @@ async function start(
     log,
     onMessages: () => delivery.wake(),
   });
-  const context = { store, scope, rules, runbooks, evaluator };
+  const context = { store: readers, scope, rules, runbooks, evaluator };
   const app = await createWeb({
     module: ApiModule.of(context, config.EVALUATION_INTERVAL),
     health,
@@ -139,14 +141,20 @@ async function readRunbooks(rules: readonly Rule[], folder: string, log: Logger)
   return runbooks;
 }
 
-async function openStore(config: ApiConfig, log: Logger, lifecycle: Lifecycle): Promise<DataSource> {
+async function openStore(
+  config: ApiConfig,
+  applicationName: string,
+  poolSize: number,
+  log: Logger,
+  lifecycle: Lifecycle,
+): Promise<DataSource> {
   const store = createStore({
     url: config.DATABASE_URL,
-    applicationName: 'vigil-api',
-    poolSize: 6,
+    applicationName,
+    poolSize,
     onPoolError: (error) => log.debug({ reason: errorMessage(error) }, 'an idle connection to PostgreSQL ended'),
   });
-  lifecycle.onStop('database', async () => {
+  lifecycle.onStop(`database of ${applicationName}`, async () => {
     if (store.isInitialized) await store.destroy();
   });
   try {

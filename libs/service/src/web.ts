@@ -104,6 +104,8 @@ export async function createWeb(options: WebOptions): Promise<NestFastifyApplica
   const adapter = new FastifyAdapter({
     bodyLimit: options.bodyLimit ?? 1024 * 1024,
     forceCloseConnections: true,
+    // For the request alone, not for its answer: a body that never ends must not be held for ever.
+    requestTimeout: 60_000,
     frameworkErrors: answerBadAddress,
     routerOptions: { ignoreTrailingSlash: true },
   });

@@ -21,6 +21,22 @@ export interface StoreOptions {
   onPoolError?: (error: Error) => void;
 }
 
+/**
+ * A connection whose query got no answer in time is dead (a network that swallows packets says nothing): it is cut, so that
+ * the pool does not hand it out again.
+ */
+class MortalClient extends pg.Client {
+  override query(...args: unknown[]): never {
+    const result: unknown = (super.query as (...given: unknown[]) => unknown)(...args);
+    if (result instanceof Promise)
+      result.catch((error: unknown) => {
+        const { connection } = this as unknown as { connection: { stream: { destroy(): void } } };
+        if (error instanceof Error && /^Query read timeout/.test(error.message)) connection.stream.destroy();
+      });
+    return result as never;
+  }
+}
+
 /** A data source that is not connected yet; `connect` does that and brings the schema up to date. */
 export function createStore(options: StoreOptions): DataSource {
   return new DataSource({
@@ -35,7 +51,13 @@ export function createStore(options: StoreOptions): DataSource {
     migrationsTableName: 'vigil_migration',
     synchronize: false,
     // A query that hangs (a dead network, a lock) must end, or a beat would wait for ever.
-    extra: { statement_timeout: 30_000, query_timeout: 35_000, keepAlive: true, idleTimeoutMillis: 30_000 },
+    extra: {
+      Client: MortalClient,
+      statement_timeout: 30_000,
+      query_timeout: 35_000,
+      keepAlive: true,
+      idleTimeoutMillis: 30_000,
+    },
   });
 }
 
