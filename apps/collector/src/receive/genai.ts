@@ -137,8 +137,9 @@ export function toRequest(span: Span, operation: string, { labels, score }: Flat
   return {
     traceId: span.traceId,
     spanId: span.spanId,
-    startedAt: new Date(span.start / 1e6),
-    endedAt: new Date(span.end / 1e6),
+    // A double holds nanoseconds to 256 ns, which may fall just short of a whole millisecond.
+    startedAt: new Date(Math.round(span.start / 1e6)),
+    endedAt: new Date(Math.round(span.end / 1e6)),
     ...bounded,
     requestModel,
     responseModel,
