@@ -31,7 +31,7 @@ class MortalClient extends pg.Client {
     if (result instanceof Promise)
       result.catch((error: unknown) => {
         const { connection } = this as unknown as { connection: { stream: { destroy(): void } } };
-        if (error instanceof Error && /^Query read timeout/.test(error.message)) connection.stream.destroy();
+        if (error instanceof Error && error.message.startsWith('Query read timeout')) connection.stream.destroy();
       });
     return result as never;
   }
