@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { createGpuSource } from '@vigil/gpu';
 import {
   createLogger,
   createRegistry,
@@ -21,7 +22,8 @@ import { createOtlpWeb } from './receive/otlp-web.js';
 import { Receiver } from './receive/receiver.js';
 import { RequestMetrics } from './receive/request-metrics.js';
 import { RetentionModule } from './retention.js';
-import { createGpuSource, GpuMetrics, GpuPoller } from './sources/index.js';
+import { GpuMetrics } from './sources/gpu-metrics.js';
+import { GpuPoller } from './sources/poller.js';
 import { toGpuRow } from './write/gpu-rows.js';
 import { StoreLink } from './write/store-link.js';
 import { TableWriter, type TableWriterOptions } from './write/table-writer.js';

@@ -1,6 +1,6 @@
 import { bytes, commonConfig, duration, integer, port } from '@vigil/service';
 import { z } from 'zod';
-import { gpuConfig } from './sources/config.js';
+import { gpuConfig } from '@vigil/gpu';
 
 const EXPECTED = 'a URL such as postgres://user:password@host:5432/name is expected';
 

@@ -11,12 +11,14 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   service: [],
   signals: [],
   spool: [],
+  gpu: ['service'],
+  host: ['service'],
   store: ['signals'],
   rules: ['service', 'signals'],
   runtime: ['quality', 'service', 'spool'],
-  collector: ['quality', 'service', 'signals', 'spool', 'store'],
+  collector: ['gpu', 'host', 'quality', 'service', 'signals', 'spool', 'store'],
   api: ['rules', 'service', 'signals', 'store'],
-  tools: ['quality', 'rules', 'service', 'signals', 'spool', 'store', 'tools'],
+  tools: ['gpu', 'host', 'quality', 'rules', 'service', 'signals', 'spool', 'store', 'tools'],
   e2e: ['signals', 'store', 'tools'],
 };
 

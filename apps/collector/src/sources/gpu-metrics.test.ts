@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { GpuMetrics } from './gpu-metrics.js';
-import { readSmiXml } from './nvidia-smi-xml.js';
-import { recording, withGpus } from './testing.js';
-import type { GpuReading, GpuSample } from './types.js';
+import { readSmiXml } from '@vigil/gpu';
+import { recording, withGpus } from '@vigil/gpu/testing';
+import type { GpuReading, GpuSample } from '@vigil/gpu';
 
 const MIB = 2 ** 20;
 
@@ -21,7 +21,7 @@ describe('GpuMetrics', () => {
     samples = result.samples;
   });
 
-  const up = (of: GpuSample[]): GpuReading => ({ state: 'up', source: 'replay', samples: of, notes: [] });
+  const up = (of: GpuSample[]): GpuReading => ({ state: 'up', source: 'replay', samples: of, notes: [], events: [] });
   /** The series, one a line, without buckets. */
   const series = async (prefix: string): Promise<string[]> =>
     (await registry.metrics())

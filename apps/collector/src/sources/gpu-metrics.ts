@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { GpuReading, GpuSample } from './types.js';
+import type { GpuReading, GpuSample } from '@vigil/gpu';
 
 const STATES = ['up', 'none', 'failed'] as const;
 const GPU = ['node', 'gpu', 'replay'] as const;

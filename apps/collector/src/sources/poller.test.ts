@@ -2,10 +2,10 @@ import type { Logger } from '@vigil/service';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { GpuMetrics } from './gpu-metrics.js';
-import { NvidiaSmiSource } from './nvidia-smi.js';
+import { NvidiaSmiSource } from '@vigil/gpu';
 import { GpuPoller, nextBeat, type GpuSink } from './poller.js';
-import { FakeNvidiaSmi, runs } from './testing.js';
-import type { GpuReading, GpuSource } from './types.js';
+import { FakeNvidiaSmi, runs } from '@vigil/gpu/testing';
+import type { GpuReading, GpuSource } from '@vigil/gpu';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
@@ -70,7 +70,7 @@ class ListSource implements GpuSource {
   }
 }
 
-const good: GpuReading = { state: 'up', source: 'list', samples: [], notes: [] };
+const good: GpuReading = { state: 'up', source: 'list', samples: [], notes: [], events: [] };
 const bad: GpuReading = { state: 'failed', source: 'list', kind: 'timeout', reason: 'no answer' };
 const worse: GpuReading = { state: 'failed', source: 'list', kind: 'driver', reason: 'no driver' };
 

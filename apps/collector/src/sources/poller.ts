@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, type Logger } from '@vigil/service';
-import type { GpuReading, GpuSource } from './types.js';
+import type { GpuReading, GpuSource } from '@vigil/gpu';
 
 /** How rarely a failing or an absent GPU is asked for, in seconds. */
 export const MAX_BACKOFF_SECONDS = 300;

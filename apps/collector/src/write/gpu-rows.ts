@@ -1,5 +1,5 @@
 import type { GpuSampleRow } from '@vigil/store';
-import type { GpuSample } from '../sources/index.js';
+import type { GpuSample } from '@vigil/gpu';
 
 /** The row of one reading of one GPU. */
 export function toGpuRow(sample: GpuSample, node: string): GpuSampleRow {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export const recording = (name: 'h200-idle' | 'h200-load'): Promise<string> =>
-  readFile(new URL(`../../fixtures/nvidia-smi/${name}.xml`, import.meta.url), 'utf8');
+  readFile(new URL(`../fixtures/nvidia-smi/${name}.xml`, import.meta.url), 'utf8');
 
 /** A document with `count` GPUs, made of the one GPU of another. */
 export function withGpus(xml: string, count: number): string {

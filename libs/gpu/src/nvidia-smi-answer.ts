@@ -47,7 +47,7 @@ export function readSmiAnswer(answer: SmiAnswer, context: SmiContext): GpuReadin
   const notes = [...result.notes];
   if (answer.exitCode) notes.push(`nvidia-smi ended with code ${answer.exitCode}, with whole output`);
   if (answer.stderr) notes.push(`nvidia-smi wrote to standard error: ${oneLine(answer.stderr)}`);
-  return { state: 'up', source, samples: result.samples, notes };
+  return { state: 'up', source, samples: result.samples, notes, events: [] };
 }
 
 function readSmiError(error: SmiError, source: string): GpuReading {

@@ -12,7 +12,7 @@ import { NvmlCalls } from './nvml-calls.js';
 import { endingKind, meaningOf, NvmlError } from './nvml-codes.js';
 import { NvmlProcesses } from './nvml-processes.js';
 import { BYTES, BYTES_PER_SECOND, CELSIUS, COUNT, HERTZ, oneLine, RATIO, WATTS, within } from './quantity.js';
-import type { GpuFailureKind, GpuSample } from './types.js';
+import { UNTOLD, type GpuFailureKind, type GpuSample } from './types.js';
 
 /** What one GPU tells; the parent adds when and by which source. */
 export type NvmlGpu = Omit<GpuSample, 'time' | 'source' | 'replay'>;
@@ -166,6 +166,7 @@ function readFast({ calls, driver, processes }: Session, device: Device): NvmlGp
   const consistent = memoryUsed !== null && memoryTotal !== null && memoryTotal > 0 && memoryUsed <= memoryTotal;
   const [busy, memoryBusy] = calls.pair('nvmlDeviceGetUtilizationRates', handle) ?? [null, null];
   return {
+    ...UNTOLD,
     gpu: String(index),
     uuid,
     name,

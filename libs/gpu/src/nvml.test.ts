@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FakeNvml, hasCompiler, NvmlBench } from './testing-nvml.js';
-import type { GpuSample } from './types.js';
+import { UNTOLD, type GpuSample } from './types.js';
 
 describe.skipIf(!hasCompiler())('NvmlSource', () => {
   let bench: NvmlBench;
@@ -47,7 +47,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
           pcieTx: 1e6,
           pcieRx: 2e6,
           migMode: 'disabled',
-          processes: [{ pid: 412, name: 'process-412', memory: 2 ** 30 }],
+          processes: [{ pid: 412, name: 'process-412', memory: 2 ** 30, container: null, runtime: false }],
         },
       ],
     });
@@ -90,7 +90,10 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       ['nvmlDeviceGetUUID', { uuid: null }],
       ['nvmlDeviceGetName', { name: null }],
       ['nvmlSystemGetDriverVersion', { driver: null }],
-      ['nvmlSystemGetProcessName', { processes: [{ pid: 412, name: null, memory: 2 ** 30 }] }],
+      [
+        'nvmlSystemGetProcessName',
+        { processes: [{ pid: 412, name: null, memory: 2 ** 30, container: null, runtime: false }] },
+      ],
       ['nvmlDeviceGetComputeRunningProcesses_v3', { processes: [] }],
     ];
 
@@ -101,6 +104,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       const reading = await bench.source.read();
       expect(reading).toMatchObject({ state: 'up', notes: [] });
       expect(reading.state === 'up' && reading.samples[0]).toEqual({
+        ...UNTOLD,
         ...before,
         ...expected,
         ...(expected.memoryUsed && { memoryRatio: expected.memoryUsed / before.memoryTotal! }),
@@ -114,6 +118,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       const reading = await bench.source.read();
       expect(reading).toMatchObject({ state: 'up', notes: [] });
       expect(reading.state === 'up' && reading.samples[0]).toEqual({
+        ...UNTOLD,
         time: new Date(1000),
         source: 'nvml',
         replay: false,
@@ -140,7 +145,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
         pcieTx: null,
         pcieRx: null,
         migMode: null,
-        processes: [{ pid: 612, name: null, memory: 2 ** 30 }],
+        processes: [{ pid: 612, name: null, memory: 2 ** 30, container: null, runtime: false }],
       });
     });
 

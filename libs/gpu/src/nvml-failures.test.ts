@@ -8,7 +8,7 @@ import { runs } from './testing.js';
 import type { GpuReading } from './types.js';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
-const CHILD = fileURLToPath(new URL('../../dist/sources/nvml-child.js', import.meta.url));
+const CHILD = fileURLToPath(new URL('../dist/nvml-child.js', import.meta.url));
 
 describe('without the library', () => {
   it('there is no GPU: a state, not an error', async () => {

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { NvmlSource } from './nvml.js';
 import type { GpuSample } from './types.js';
 
-const SOURCE = fileURLToPath(new URL('../../fixtures/nvml/fake-nvml.c', import.meta.url));
+const SOURCE = fileURLToPath(new URL('../fixtures/nvml/fake-nvml.c', import.meta.url));
 const run = promisify(execFile);
 
 /** Whether a C compiler is here; says so where none is. */

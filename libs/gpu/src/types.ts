@@ -4,7 +4,15 @@ export interface GpuProcess {
   name: string | null;
   /** Bytes. */
   memory: number | null;
+  /** Id of the container that it runs in, where its cgroup tells. */
+  container: string | null;
+  /** Whether it is a Vigil runtime or one of its children. */
+  runtime: boolean;
 }
+
+/** What the driver asks an operator to do before the GPU can be trusted again, in NVML's order. */
+export const RECOVERY_ACTIONS = ['none', 'gpu_reset', 'node_reboot', 'drain_p2p', 'drain_and_reset'] as const;
+export type RecoveryAction = (typeof RECOVERY_ACTIONS)[number];
 
 /**
  * One reading of one GPU. Sizes in bytes, power in watts, energy in joules, temperatures in °C, clocks in hertz,
@@ -13,10 +21,15 @@ export interface GpuProcess {
 export interface GpuSample {
   /** When the answer was had. */
   time: Date;
-  /** Index on its node (enumeration order), as text, since it is a label. */
+  /**
+   * Index on its node (enumeration order), as text, since it is a label. A MIG instance is a sample of its own, named
+   * by device and GPU instance: `0/1`.
+   */
   gpu: string;
   uuid: string | null;
   name: string | null;
+  /** Profile of a MIG instance, such as `1g.10gb`; `null` for whole devices. */
+  migProfile: string | null;
   /** Version of the driver. */
   driver: string | null;
   /** Name of the source that read it. */
@@ -35,6 +48,8 @@ export interface GpuSample {
   memoryUtilization: number | null;
   temperature: number | null;
   memoryTemperature: number | null;
+  /** °C that the die may still gain before it is slowed down. */
+  temperatureMargin: number | null;
   power: number | null;
   powerLimit: number | null;
   /** Joules since the driver was loaded. */
@@ -42,15 +57,55 @@ export interface GpuSample {
   fanSpeed: number | null;
   smClock: number | null;
   memoryClock: number | null;
+  graphicsClock: number | null;
+  videoClock: number | null;
   /** Active reasons for lowered clocks, other than idle, such as `sw_power_cap`, `hw_thermal_slowdown`. */
   throttleReasons: string[];
-  /** Uncorrected errors since the driver was loaded. */
+  /** Memory errors since the driver was loaded. */
+  eccCorrected: number | null;
   eccUncorrected: number | null;
+  /** Rows of memory that were replaced, by the errors that caused it. */
+  remappedCorrected: number | null;
+  remappedUncorrected: number | null;
+  /** Whether a row waits for the next reset to be replaced, and whether replacing one failed. */
+  remapPending: boolean | null;
+  remapFailed: boolean | null;
+  recoveryAction: RecoveryAction | null;
   /** Bytes a second that the device sends and receives over PCIe; a source may measure them every few readings only. */
   pcieTx: number | null;
   pcieRx: number | null;
+  /** Packets that PCIe had to send again, since the driver was loaded. */
+  pcieReplays: number | null;
+  /** Bytes over all NVLinks since the driver was loaded. */
+  nvlinkTx: number | null;
+  nvlinkRx: number | null;
+  /** Errors of all NVLinks (CRC, replay, recovery) since the driver was loaded. */
+  nvlinkErrors: number | null;
   migMode: 'enabled' | 'disabled' | null;
   processes: GpuProcess[];
+}
+
+/** How bad an event is: `application` is a fault of the program that ran, not of the GPU. */
+export type GpuEventClass = 'critical' | 'warning' | 'application' | 'unknown';
+
+/** Something that happened to a GPU between two readings. */
+export interface GpuEvent {
+  time: Date;
+  /** As in `GpuSample`; `null` where the event does not say. */
+  gpu: string | null;
+  uuid: string | null;
+  replay: boolean;
+  /** `xid`: an error that the driver reported; `lost`, `returned`: the GPU is no longer, or again, among those read. */
+  kind: 'xid' | 'lost' | 'returned';
+  /** NVIDIA's XID code. */
+  code: number | null;
+  class: GpuEventClass;
+  /** What it means, a sentence. */
+  meaning: string;
+  /** Who told: `nvml`, `kmsg`, or the name of the source whose readings were compared. */
+  source: string;
+  /** The kernel's own line, where it came that way. */
+  message: string | null;
 }
 
 /** Why a reading failed; a metric's label, so the list stays short. */
@@ -85,6 +140,8 @@ export interface GpuUp {
   state: 'up';
   source: string;
   samples: GpuSample[];
+  /** What the source was told since the reading before. */
+  events: GpuEvent[];
   /** What is worth a log line although the reading is good: noise on standard error, a GPU without values. */
   notes: string[];
 }
@@ -113,3 +170,21 @@ export interface GpuSource {
   /** Ends everything that the source started. A later `read` fails as `aborted`. */
   close(): Promise<void>;
 }
+
+/** The fields that a source may not know; each overrides what it does. */
+export const UNTOLD = {
+  migProfile: null,
+  temperatureMargin: null,
+  graphicsClock: null,
+  videoClock: null,
+  eccCorrected: null,
+  remappedCorrected: null,
+  remappedUncorrected: null,
+  remapPending: null,
+  remapFailed: null,
+  recoveryAction: null,
+  pcieReplays: null,
+  nvlinkTx: null,
+  nvlinkRx: null,
+  nvlinkErrors: null,
+} as const satisfies Partial<GpuSample>;

@@ -8,8 +8,8 @@ import { ReplaySource } from './replay.js';
 import type { GpuSource } from './types.js';
 
 export { gpuConfig, type GpuConfig } from './config.js';
-export { GpuMetrics } from './gpu-metrics.js';
-export { GpuPoller, type GpuPollerOptions, type GpuSink } from './poller.js';
+export { readSmiXml, type SmiContext, type SmiResult } from './nvidia-smi-xml.js';
+export { NvidiaSmiSource } from './nvidia-smi.js';
 export type * from './types.js';
 
 /** Reads nothing: a collector on a machine whose GPUs are not to be watched. */

@@ -11,7 +11,7 @@ import {
 import type { GpuReading, GpuSample, GpuSource } from './types.js';
 
 /** Beside `src` and `dist` alike. */
-const FOLDER = new URL('../../fixtures/nvidia-smi/', import.meta.url);
+const FOLDER = new URL('../fixtures/nvidia-smi/', import.meta.url);
 
 export interface ReplayOptions {
   script?: ReplayScript;
@@ -57,7 +57,7 @@ export class ReplaySource implements GpuSource {
     const step = stepAt(this.script, this.elapsed() - this.begin);
     const time = this.now();
     const samples = this.recordings.get(step.recording)!.map((s) => override({ ...s, time }, step));
-    return { state: 'up', source, samples, notes: [] };
+    return { state: 'up', source, samples, notes: [], events: [] };
   }
 
   async close(): Promise<void> {

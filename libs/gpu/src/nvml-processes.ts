@@ -24,13 +24,14 @@ export class NvmlProcesses {
     for (const kind of KINDS)
       for (const { pid, memory } of this.list(kind, device)) {
         const known = found.get(pid);
-        if (known === undefined) found.set(pid, { pid, memory, name: this.calls.processName(pid) });
+        if (known === undefined)
+          found.set(pid, { pid, memory, name: this.calls.processName(pid), container: null, runtime: false });
         else known.memory ??= memory;
       }
     return [...found.values()];
   }
 
-  private list(kind: (typeof KINDS)[number], device: bigint): Omit<GpuProcess, 'name'>[] {
+  private list(kind: (typeof KINDS)[number], device: bigint): Pick<GpuProcess, 'pid' | 'memory'>[] {
     const versions: readonly NvmlFunction[] = [
       ...(misreadsV3(this.driver) ? [] : ([`${kind}_v3`] as const)),
       `${kind}_v2`,
@@ -64,7 +65,7 @@ export class NvmlProcesses {
     return this.calls.code(name, device, this.count, this.entries);
   }
 
-  private decode(stride: number): Omit<GpuProcess, 'name'>[] {
+  private decode(stride: number): Pick<GpuProcess, 'pid' | 'memory'>[] {
     const count = Math.min(this.count.readUInt32LE(), this.entries.length / PROCESS_ROOM_BYTES);
     return Array.from({ length: count }, (_, i) => ({
       pid: this.entries.readUInt32LE(i * stride + PROCESS.pid),

@@ -12,7 +12,7 @@ import {
   WATTS,
   type Quantity,
 } from './quantity.js';
-import type { GpuFailureKind, GpuProcess, GpuSample } from './types.js';
+import { UNTOLD, type GpuFailureKind, type GpuProcess, type GpuSample } from './types.js';
 
 export type SmiResult =
   { ok: true; samples: GpuSample[]; notes: string[] } | { ok: false; kind: GpuFailureKind; reason: string };
@@ -103,7 +103,7 @@ function processes(gpu: unknown): GpuProcess[] {
     const pid = quantity(text(at(info, 'pid')), COUNT);
     if (pid === null || !Number.isInteger(pid)) continue;
     const name = word(at(info, 'process_name'));
-    found.push({ pid, name, memory: quantity(text(at(info, 'used_memory')), BYTES) });
+    found.push({ pid, name, memory: quantity(text(at(info, 'used_memory')), BYTES), container: null, runtime: false });
   }
   return found;
 }
@@ -119,6 +119,7 @@ function sample(gpu: unknown, index: number, driver: string | null, context: Smi
   const consistent = memoryUsed !== null && memoryTotal !== null && memoryTotal > 0 && memoryUsed <= memoryTotal;
   const power = ['gpu_power_readings', 'power_readings'];
   return {
+    ...UNTOLD,
     ...context,
     gpu: String(index),
     uuid: word(at(gpu, 'uuid')),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readSmiObject, readSmiXml } from './nvidia-smi-xml.js';
 import { recording, withGpus } from './testing.js';
-import type { GpuSample } from './types.js';
+import { UNTOLD, type GpuSample } from './types.js';
 
 const MIB = 2 ** 20;
 const context = { time: new Date('2026-01-02T03:04:05Z'), source: 'nvidia-smi', replay: false };
@@ -46,6 +46,7 @@ describe('readSmiXml', () => {
   it('reads the H200 under load (v13)', async () => {
     expect(samples(await recording('h200-load'))).toEqual([
       {
+        ...UNTOLD,
         time: context.time,
         source: 'nvidia-smi',
         replay: false,
@@ -72,7 +73,7 @@ describe('readSmiXml', () => {
         pcieTx: 7_543_000,
         pcieRx: 14_536_000,
         migMode: 'disabled',
-        processes: [{ pid: 412, name: 'python3', memory: 96370 * MIB }],
+        processes: [{ pid: 412, name: 'python3', memory: 96370 * MIB, container: null, runtime: false }],
       } satisfies GpuSample,
     ]);
   });
@@ -121,8 +122,8 @@ describe('readSmiXml', () => {
       '</process_info><process_info><pid>7</pid><process_name>N/A</process_name><used_memory>N/A</used_memory></process_info>',
     );
     expect(samples(xml)[0]!.processes).toEqual([
-      { pid: 412, name: 'python3', memory: 96370 * MIB },
-      { pid: 7, name: null, memory: null },
+      { pid: 412, name: 'python3', memory: 96370 * MIB, container: null, runtime: false },
+      { pid: 7, name: null, memory: null, container: null, runtime: false },
     ]);
   });
 

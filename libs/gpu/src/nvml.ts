@@ -5,7 +5,7 @@ import type { GpuReading } from './types.js';
 
 const NAME = 'nvml';
 /** Always the build: Node.js does not run sources that import others by the names of the build. */
-const CHILD = fileURLToPath(new URL('../../dist/sources/nvml-child.js', import.meta.url));
+const CHILD = fileURLToPath(new URL('../dist/nvml-child.js', import.meta.url));
 
 /** What the child answers, once a question. */
 export type NvmlAnswer = Question & NvmlResult;
@@ -35,5 +35,5 @@ function toReading(answer: NvmlAnswer, time: Date): GpuReading {
   if (answer.state === 'none') return { state: 'none', source: NAME, reason: answer.reason };
   if (answer.state === 'failed') return { state: 'failed', source: NAME, kind: answer.kind, reason: answer.reason };
   const samples = answer.gpus.map((gpu) => ({ ...gpu, time, source: NAME, replay: false }));
-  return { state: 'up', source: NAME, samples, notes: answer.notes };
+  return { state: 'up', source: NAME, samples, notes: answer.notes, events: [] };
 }
