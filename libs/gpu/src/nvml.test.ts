@@ -21,6 +21,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       notes: [],
       samples: [
         {
+          ...UNTOLD,
           time: new Date(1000),
           source: 'nvml',
           replay: false,
