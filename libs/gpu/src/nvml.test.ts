@@ -19,6 +19,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       state: 'up',
       source: 'nvml',
       notes: [],
+      events: [],
       samples: [
         {
           ...UNTOLD,
