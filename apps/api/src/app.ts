@@ -63,8 +63,9 @@ async function start(
   const rules = await readRules(rulesFolder);
   const runbooks = await readRunbooks(rules, rulesFolder, log);
   // Alerting has connections of its own: whoever reads a lot must not keep it waiting.
-  const store = await openStore(config, 'vigil-api alerts', 4, log, lifecycle);
-  const readers = await openStore(config, 'vigil-api', 4, log, lifecycle);
+  const store = await openStore(config, 'vigil-api alerts', 30, log, lifecycle);
+  // Somebody waits for what is read here.
+  const readers = await openStore(config, 'vigil-api', 5, log, lifecycle);
 
   const registry = createRegistry('api', VERSION);
   const metrics = createMetrics(registry);
@@ -96,6 +97,7 @@ async function start(
     log,
     onMessages: () => delivery.wake(),
   });
+  health.add({ name: 'evaluation', required: true, check: () => evaluator.overdue(new Date()) });
   const context = { store: readers, scope, rules, runbooks, evaluator };
   const app = await createWeb({
     module: ApiModule.of(context, config.EVALUATION_INTERVAL),
@@ -144,14 +146,14 @@ async function readRunbooks(rules: readonly Rule[], folder: string, log: Logger)
 async function openStore(
   config: ApiConfig,
   applicationName: string,
-  poolSize: number,
+  statementSeconds: number,
   log: Logger,
   lifecycle: Lifecycle,
 ): Promise<DataSource> {
   const store = createStore({
     url: config.DATABASE_URL,
     applicationName,
-    poolSize,
+    statementSeconds,
     onPoolError: (error) => log.debug({ reason: errorMessage(error) }, 'an idle connection to PostgreSQL ended'),
   });
   lifecycle.onStop(`database of ${applicationName}`, async () => {

@@ -1,3 +1,4 @@
+export { BodiesFullError } from './body-budget.js';
 export * from './config.js';
 export * from './errors.js';
 export * from './health.js';

@@ -14,6 +14,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply } from 'fastify';
 import type { Registry } from 'prom-client';
+import { limitBodies } from './body-budget.js';
 import { listenError } from './errors.js';
 import { Health } from './health.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -101,8 +102,9 @@ export interface WebOptions {
 
 /** A Nest application on Fastify with `/health/live`, `/health/ready` and `/metrics`; `listen` starts it. */
 export async function createWeb(options: WebOptions): Promise<NestFastifyApplication> {
+  const bodyLimit = options.bodyLimit ?? 1024 * 1024;
   const adapter = new FastifyAdapter({
-    bodyLimit: options.bodyLimit ?? 1024 * 1024,
+    bodyLimit,
     forceCloseConnections: true,
     // For the request alone, not for its answer: a body that never ends must not be held for ever.
     requestTimeout: 60_000,
@@ -117,6 +119,7 @@ export async function createWeb(options: WebOptions): Promise<NestFastifyApplica
     bodyParser: true,
   });
   options.lifecycle.onStop('web server', () => app.close());
+  limitBodies(adapter.getInstance(), bodyLimit);
   await options.configure?.(app);
   return app;
 }

@@ -218,6 +218,22 @@ describe('PostgreSQL that goes away', () => {
   });
 });
 
+describe('PostgreSQL that hangs', () => {
+  it('is not called well: readers are refused in seconds, and the process says that it does not evaluate', async () => {
+    const api = await startApi();
+    await someBeats(api);
+    const holder = database.query('BEGIN; LOCK TABLE alert IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(12); COMMIT');
+    const read = fetch(`${api}/api/v1/alerts`);
+    await until('it to say so', async () => {
+      const answer = await fetch(`${api}/health/ready`);
+      return answer.status === 503 && (await answer.text()).includes('The rules are being evaluated for');
+    });
+    expect((await read).status).toBe(503);
+    await holder;
+    await until('it to be well', async () => (await fetch(`${api}/health/ready`)).status === 200);
+  });
+});
+
 describe('after a start', () => {
   it('a firing alert whose data are not there yet is not said to have none', async () => {
     await writeGpuSamples(store, [gpuRow(0.95)]);

@@ -39,6 +39,8 @@ export class Evaluator {
   private running: Promise<BeatResult> | undefined;
   private lastBeat: Date | undefined;
   private watchedSince: Date | undefined;
+  /** When a beat was last tried without one before it still running. */
+  private begunAt: Date | undefined;
   /** Longest time between two beats that counts as watched, in seconds. */
   private readonly maxGapSeconds: number;
 
@@ -54,6 +56,7 @@ export class Evaluator {
       metrics.beats.inc({ result: 'overlap' });
       return 'overlap';
     }
+    this.begunAt = this.options.now?.() ?? new Date();
     this.running = this.attempt();
     const result = await this.running;
     this.running = undefined;
@@ -61,6 +64,14 @@ export class Evaluator {
     metrics.leader.set(result === 'evaluated' ? 1 : 0);
     if (result === 'elsewhere') metrics.alerts.reset();
     return result;
+  }
+
+  /** A sentence where a beat takes so long that alerts come late; PostgreSQL that hangs looks like that. */
+  overdue(now: Date): string | undefined {
+    if (!this.running || !this.begunAt) return undefined;
+    const seconds = (now.getTime() - this.begunAt.getTime()) / 1000;
+    if (seconds < Math.max(5, 4 * this.options.intervalSeconds)) return undefined;
+    return `The rules are being evaluated for ${Math.round(seconds)} s: PostgreSQL hangs or is too slow.`;
   }
 
   /** Resolves once no beat runs. */

@@ -10,7 +10,12 @@ import { DescribeErrors } from './docs.js';
 import { AlertList, TransitionList } from './dto.js';
 import { choices, knownOnly, text, time, wholeNumber, type Query as Parameters } from './parameters.js';
 
-const ALERT_CURSOR = z.tuple([z.number().int(), z.string().max(200), z.string().max(1000)]);
+const word = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[^\0]*$/);
+const ALERT_CURSOR = z.tuple([z.number().int().min(0).max(100), word(200), word(1000)]);
 const HISTORY_CURSOR = z.tuple([z.string().regex(/^\d{1,18}$/)]);
 
 @ApiTags('alerts')

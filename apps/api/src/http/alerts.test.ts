@@ -100,6 +100,8 @@ describe('GET /api/v1/alerts', () => {
     ['alerts', { limit: '0' }, '"limit" is "0": a whole number from 1 to 1000 is expected.'],
     ['alerts', { limit: '1e3' }, '"limit" is "1e3"'],
     ['alerts', { cursor: 'x' }, '"cursor" is not one that this list has given'],
+    ['alerts', { cursor: Buffer.from('[99999999999,"a","b"]').toString('base64url') }, '"cursor" is not one'],
+    ['alerts', { cursor: Buffer.from('[1,"a\\u0000","b"]').toString('base64url') }, '"cursor" is not one'],
     ['alerts/history', { cursor: Buffer.from('["1; DROP TABLE alert"]').toString('base64url') }, '"cursor" is not one'],
     ['alerts/history', { state: 'firing' }, 'There is no parameter "state"; there are rule, to_state'],
     ['rules', { x: '1' }, 'There is no parameter "x"'],

@@ -1,5 +1,5 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import { describeError, type Logger } from '@vigil/service';
+import { BodiesFullError, describeError, type Logger } from '@vigil/service';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DatabaseUnavailable } from '../database.js';
 
@@ -35,6 +35,7 @@ export class ErrorFilter implements ExceptionFilter {
     if (error instanceof ApiError) return error;
     if (error instanceof DatabaseUnavailable)
       return { status: 503, code: 'database_unavailable', message: `${error.message} Try again in a few seconds.` };
+    if (error instanceof BodiesFullError) return { status: 503, code: 'overloaded', message: error.message };
     const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: number }).statusCode;
     if (status === 404) {
       const path = request.url.split('?')[0];

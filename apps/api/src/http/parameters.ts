@@ -68,17 +68,26 @@ function parseTime(given: string, now: Date): Date | undefined {
   if (/^\d{1,10}(\.\d+)?$/.test(given)) return valid(Number(given) * 1000);
   const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/.exec(given);
   // A time without a zone is UTC, whatever zone this process runs in.
-  return iso ? valid(Date.parse(iso[1] && !iso[4] ? `${given}Z` : given)) : undefined;
+  return iso && isDay(given.slice(0, 10)) ? valid(Date.parse(iso[1] && !iso[4] ? `${given}Z` : given)) : undefined;
+}
+
+/** `Date.parse` takes 30 February for 2 March. */
+export function isDay(text: string): boolean {
+  const date = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
 const valid = (milliseconds: number): Date | undefined =>
   milliseconds >= 0 && Number.isFinite(milliseconds) ? new Date(milliseconds) : undefined;
+
+/** Ten years: no answer here spans more, and PostgreSQL's intervals end somewhere. */
+const MAX_SECONDS = 3650 * 86_400;
 
 /** A duration such as `30s`, or plain seconds. */
 export function seconds(query: Query, name: string): number | undefined {
   const given = text(query, name);
   if (given === undefined) return undefined;
   const value = /^\d{1,9}$/.test(given) ? Number(given) : parseDuration(given);
-  if (value !== undefined && value > 0) return value;
-  throw badParameter(`"${name}" is "${given}": a duration such as 30s, 5m or 1h is expected.`);
+  if (value !== undefined && value > 0 && value <= MAX_SECONDS) return value;
+  throw badParameter(`"${name}" is "${given}": a duration such as 30s, 5m or 1h is expected, ten years at the most.`);
 }

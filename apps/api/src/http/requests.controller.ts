@@ -21,10 +21,10 @@ const CURSOR = z.tuple([
   z.string().regex(/^[0-9a-f]{1,32}$/),
 ]);
 
-/** A day that no month has would be an error of PostgreSQL's. */
+/** A day that no month has, or the year 0, would be an error of PostgreSQL's. */
 function isDate(end: string): boolean {
   const parsed = new Date(end);
-  return !Number.isNaN(parsed.getTime()) && parsed.toISOString().slice(0, 19) === end.slice(0, 19);
+  return parsed.getTime() >= 0 && parsed.toISOString().slice(0, 19) === end.slice(0, 19);
 }
 
 /** Filters that compare one column with one value. */

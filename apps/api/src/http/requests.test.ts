@@ -65,6 +65,8 @@ describe('GET /api/v1/requests', () => {
       { cursor: Buffer.from(`["2026-03-01T10:00:00.000000Z","0' OR 1=1","0"]`).toString('base64url') },
       '"cursor" is not one',
     ],
+    [{ cursor: Buffer.from(`["0000-01-01T10:00:00.000000Z","0","0"]`).toString('base64url') }, '"cursor" is not one'],
+    [{ from: '2026-02-30' }, '"from" is "2026-02-30": a time such as'],
     [{ cursor: Buffer.from(`["2026-99-99T10:00:00.000000Z","0","0"]`).toString('base64url') }, '"cursor" is not one'],
     [{ cursor: Buffer.from(`["2026-02-31T10:00:00.000000Z","0","0"]`).toString('base64url') }, '"cursor" is not one'],
     [{ from: "2026-03-01' OR 1=1" }, '"from" is'],

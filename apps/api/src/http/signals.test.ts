@@ -96,6 +96,7 @@ describe('GET /api/v1/series', () => {
     [{ signal: 'request.rate', from: 'now-soon' }, '"from" is "now-soon"'],
     [{ signal: 'request.rate', from: 'now', to: 'now-1h' }, '"from" must lie before "to".'],
     [{ signal: 'request.rate', step: '0' }, '"step" is "0": a duration such as'],
+    [{ signal: 'request.rate', step: '999999999d' }, '"step" is "999999999d": a duration such as'],
     [{ signal: 'request.rate', step: '90s' }, '"step" must be whole seconds, and whole minutes from one minute on.'],
     [{ signal: 'request.rate', step: '250ms' }, '"step" must be whole seconds'],
     [{ signal: 'request.rate', from: 'now-30d', step: '1m' }, 'points a series, and 2000 is the most'],

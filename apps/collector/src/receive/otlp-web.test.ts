@@ -44,6 +44,7 @@ afterAll(() => lifecycle.stop());
 const metric = async (name: string, labels: Record<string, string>) => seriesOf(await registry.metrics(), name, labels);
 const send = (body: Buffer, encoding = 'gzip') =>
   post(url, encoding === 'gzip' ? gzipSync(body) : body, { ...PROTOBUF_HEADERS, 'content-encoding': encoding });
+const sendPlain = (body: Buffer) => post(url, body, PROTOBUF_HEADERS);
 
 describe('when nothing more can be taken', () => {
   it('503 asks to come again, and what comes again is counted once', async () => {
@@ -79,6 +80,27 @@ describe('when nothing more can be taken', () => {
     open();
     expect((await Promise.all(taken)).map((a) => a.status)).toEqual(Array(8).fill(200));
     expect((await one()).status).toBe(200);
+  });
+});
+
+describe('bodies that are still being received', () => {
+  it('are bounded together: beyond, senders are asked to come again, and room that is left is room again', async () => {
+    const { hostname, port } = new URL(url);
+    const halves = Array.from({ length: 8 }, () => connectSocket(Number(port), hostname));
+    for (const half of halves) {
+      half.on('error', () => undefined);
+      half.write(
+        `POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: 65536\r\n\r\n{`,
+      );
+    }
+    const body = protobufBody(toOtlp([chatSpan({}, { 'gen_ai.request.model': 'late' })]));
+    let refused!: Response;
+    await until('a refusal', async () => (refused = await sendPlain(body)).status === 503);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await refused.text()).toContain('Too many large requests');
+    expect(await (await fetch(`${url}/health/live`)).json()).toEqual({ status: 'ok' });
+    for (const half of halves) half.destroy();
+    await until('room', async () => (await sendPlain(body)).status === 200);
   });
 });
 

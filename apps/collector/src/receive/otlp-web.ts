@@ -1,5 +1,5 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import { createWeb, type WebOptions } from '@vigil/service';
+import { BodiesFullError, createWeb, type WebOptions } from '@vigil/service';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { encodeStatus, JSON_TYPE, mediaType } from './answers.js';
 import { OtlpModule, type OtlpOptions } from './otlp.controller.js';
@@ -16,7 +16,9 @@ class StatusFilter implements ExceptionFilter {
     const { status, statusCode, message } = error as { status?: number; statusCode?: number; message?: string };
     const code = [status, statusCode].find((n) => typeof n === 'number' && n >= 400 && n <= 599) ?? 500;
     const type = mediaType(http.getRequest<FastifyRequest>().headers['content-type']) ?? JSON_TYPE;
-    const text = code >= 500 ? 'An error of the collector.' : (message ?? 'Refused.');
+    if (error instanceof BodiesFullError) void reply.header('retry-after', String(error.retryAfter));
+    const known = code < 500 || error instanceof BodiesFullError;
+    const text = known ? (message ?? 'Refused.') : 'An error of the collector.';
     void reply
       .status(code)
       .header('content-type', type)

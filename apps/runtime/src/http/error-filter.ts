@@ -1,5 +1,5 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import { describeError, type Logger } from '@vigil/service';
+import { BodiesFullError, describeError, type Logger } from '@vigil/service';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.js';
 import { spanOf } from './request-context.js';
@@ -25,6 +25,8 @@ export class OpenAiErrorFilter implements ExceptionFilter {
 
   private toApiError(thrown: unknown, request: FastifyRequest): ApiError {
     if (thrown instanceof ApiError) return thrown;
+    if (thrown instanceof BodiesFullError)
+      return new ApiError(503, 'overloaded', thrown.message, { retryAfter: thrown.retryAfter });
     const status =
       thrown instanceof HttpException ? thrown.getStatus() : (thrown as { statusCode?: number }).statusCode;
     const message = (thrown as Error | undefined)?.message ?? '';

@@ -1,5 +1,8 @@
-import { mkdir, readdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+
+/** Touched while requests are answered: it tells until when a process that was killed had lived. */
+const ALIVE = 'alive';
 
 /**
  * One small file for each request that is being answered: its span as it was when it began. What is still there at
@@ -21,13 +24,26 @@ export class OpenRecords {
     await unlink(this.path(spanId));
   }
 
-  /** What an earlier process left, as OTLP requests that say so; files that can not be read are removed. */
+  /** Says that this process lives. */
+  async beat(now: Date): Promise<void> {
+    const path = join(this.folder, ALIVE);
+    await utimes(path, now, now).catch(() => writeFile(path, '', { mode: 0o600 }));
+  }
+
+  /**
+   * What an earlier process left, as OTLP requests that say so; files that can not be read are removed. To be called
+   * before the first `beat`.
+   */
   async leftovers(): Promise<{ spanId: string; request: Uint8Array | undefined }[]> {
+    const alive = await stat(join(this.folder, ALIVE)).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    );
     const found = [];
-    for (const name of (await readdir(this.folder)).toSorted()) {
+    for (const name of (await readdir(this.folder)).filter((file) => file !== ALIVE).toSorted()) {
       const spanId = name.replace(/\.json$/, '');
       const path = join(this.folder, name);
-      const request = asKilled(await readFile(path, 'utf8'), (await stat(path)).mtimeMs);
+      const request = asKilled(await readFile(path, 'utf8'), Math.max((await stat(path)).mtimeMs, alive));
       found.push({ spanId, request });
     }
     return found;

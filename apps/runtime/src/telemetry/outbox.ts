@@ -19,6 +19,8 @@ export interface OutboxOptions {
 const MOST_PENDING = 1_000;
 const FLUSH_MS = 1_500;
 const LOG_EVERY_MS = 60_000;
+/** How often a process says that it lives: requests that it leaves unfinished are dated to that. */
+const BEAT_MS = 2_000;
 
 /**
  * Spans on their way out: onto disk at once, to the collector when it answers. Neither a collector that is away nor
@@ -28,6 +30,7 @@ export class SpanOutbox implements SpanProcessor {
   private readonly pending = new Set<Promise<void>>();
   private readonly opened = new Map<string, Promise<void>>();
   private loggedAt = -Infinity;
+  private heart: NodeJS.Timeout | undefined;
 
   private constructor(
     private readonly options: OutboxOptions,
@@ -50,6 +53,7 @@ export class SpanOutbox implements SpanProcessor {
       const shipper = new Shipper({ ...options, spool });
       const outbox = new SpanOutbox(options, spool, records, shipper);
       await outbox.recover();
+      outbox.heart = setInterval(() => outbox.beat(), BEAT_MS).unref();
       shipper.start();
       return outbox;
     } catch (error) {
@@ -90,8 +94,13 @@ export class SpanOutbox implements SpanProcessor {
 
   /** Sends what it can within moments; the rest waits on disk for the next start. */
   async shutdown(): Promise<void> {
+    clearInterval(this.heart);
     await this.forceFlush();
     await this.shipper.stop(FLUSH_MS);
+  }
+
+  private beat(): void {
+    if (this.opened.size > 0) this.records.beat(new Date()).catch((error: unknown) => this.complain(error));
   }
 
   private async keep(span: ReadableSpan): Promise<void> {

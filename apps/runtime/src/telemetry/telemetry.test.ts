@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { inputMessages, outputMessages } from './content.js';
-import { asKilled } from './open-records.js';
+import { mkdtemp, rm, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { asKilled, OpenRecords } from './open-records.js';
 import { askedDelay, retryDelay } from './shipper.js';
 import { parseTraceparent } from './traceparent.js';
 
@@ -94,6 +97,20 @@ describe('what was under way when the process was killed', () => {
     expect(span(asKilled(record('1700000000000000000'), 1_600_000_000_000)).endTimeUnixNano).toBe(
       '1700000000000000000',
     );
+  });
+
+  it('is dated to the last sign of life of the process, not to its own start', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vigil-open-'));
+    const records = await OpenRecords.open(folder);
+    const [start, alive] = [new Date(1_700_000_000_000), new Date(1_700_000_600_000)];
+    await records.write('a', Buffer.from(record('1700000000000000000')));
+    await utimes(join(folder, 'a.json'), start, start);
+    await records.beat(alive);
+    await records.beat(alive);
+    const left = await records.leftovers();
+    expect(left.map(({ spanId }) => spanId)).toEqual(['a']);
+    expect(span(left[0]!.request).endTimeUnixNano).toBe('1700000600000000000');
+    await rm(folder, { recursive: true });
   });
 
   it.each(['', '{', 'null', '{"resourceSpans":[]}', '{"resourceSpans":[{"scopeSpans":[{"spans":[{}]}]}]}'])(
