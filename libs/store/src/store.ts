@@ -17,6 +17,8 @@ export interface StoreOptions {
   applicationName: string;
   /** Connections at the most. */
   poolSize?: number;
+  /** How long PostgreSQL may work at one statement; the answer is awaited a little longer. 30 s unless given. */
+  statementSeconds?: number;
   /** Errors of idle connections, which would otherwise end the process. */
   onPoolError?: (error: Error) => void;
 }
@@ -39,6 +41,7 @@ class MortalClient extends pg.Client {
 
 /** A data source that is not connected yet; `connect` does that and brings the schema up to date. */
 export function createStore(options: StoreOptions): DataSource {
+  const statementMs = (options.statementSeconds ?? 30) * 1000;
   return new DataSource({
     type: 'postgres',
     url: options.url,
@@ -53,8 +56,8 @@ export function createStore(options: StoreOptions): DataSource {
     // A query that hangs (a dead network, a lock) must end, or a beat would wait for ever.
     extra: {
       Client: MortalClient,
-      statement_timeout: 30_000,
-      query_timeout: 35_000,
+      statement_timeout: statementMs,
+      query_timeout: statementMs + 2_000,
       keepAlive: true,
       idleTimeoutMillis: 30_000,
     },
@@ -66,7 +69,7 @@ export function createStore(options: StoreOptions): DataSource {
  * @throws the driver's error when the server can't be reached; `connectionProblem` words it
  */
 export async function connect(store: DataSource, url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, query_timeout: 120_000 });
   client.on('error', () => undefined);
   try {
     await client.connect();
