@@ -10,6 +10,7 @@ import type { GpuSource } from './types.js';
 export { gpuConfig, type GpuConfig } from './config.js';
 export { readSmiXml, type SmiContext, type SmiResult } from './nvidia-smi-xml.js';
 export { NvidiaSmiSource } from './nvidia-smi.js';
+export { NvmlSource, type NvmlOptions } from './nvml.js';
 export type * from './types.js';
 
 /** Reads nothing: a collector on a machine whose GPUs are not to be watched. */

@@ -77,3 +77,5 @@ export async function runs(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return !stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
 }
+
+export { FakeNvml, hasCompiler } from './testing-nvml.js';

@@ -1,0 +1,3 @@
+export { quantile, median } from './statistics.js';
+export { printable, replaceSection, section } from './report.js';
+export type * from './types.js';

@@ -1,0 +1,22 @@
+/** What a benchmark prints and writes down: cells as people read them, with their units in the column's title. */
+export interface Table {
+  caption: string;
+  columns: readonly string[];
+  rows: readonly (readonly string[])[];
+}
+
+export interface BenchResult {
+  tables: readonly Table[];
+  /** Sentences on how it was measured, and what the figures do not say. */
+  notes: readonly string[];
+}
+
+export interface Bench {
+  /** One line. */
+  title: string;
+  /**
+   * @param say tells what is being done
+   * @throws UserError where this machine lacks what it takes
+   */
+  run(say: (line: string) => void): Promise<BenchResult>;
+}
