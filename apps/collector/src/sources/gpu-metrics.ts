@@ -66,7 +66,7 @@ const GAUGES: readonly SampleGauge[] = [
     name: 'hw_gpu_throttle_active',
     help: '1 for each reason other than idle that lowers the clocks now.',
     labels: ['reason'],
-    values: (s) => s.throttleReasons.map((reason) => [1, { reason }] as const),
+    values: (s) => (s.throttleReasons ?? []).map((reason) => [1, { reason }] as const),
   },
   {
     name: 'hw_gpu_pcie_throughput_bytes_per_second',
