@@ -11,7 +11,14 @@ const log = createLogger('test', 'silent');
 
 describe('gpuConfig', () => {
   it('has presets', () => {
-    expect(readConfig(schema, {})).toEqual({ GPU_SOURCE: 'auto', GPU_INTERVAL: 15, GPU_TIMEOUT: 5 });
+    expect(readConfig(schema, {})).toEqual({
+      GPU_SOURCE: 'auto',
+      GPU_INTERVAL: 15,
+      GPU_TIMEOUT: 5,
+      DCGM_URL: 'http://127.0.0.1:9400/metrics',
+      KERNEL_LOG: '/dev/kmsg',
+      METRICS_COMPAT: 'none',
+    });
   });
 
   it('describes every variable', () => {
@@ -19,8 +26,10 @@ describe('gpuConfig', () => {
   });
 
   it.each([
-    [{ GPU_SOURCE: 'amd' }, /GPU_SOURCE is "amd": one of auto, nvml, nvidia-smi, replay, none is expected/],
+    [{ GPU_SOURCE: 'amd' }, /GPU_SOURCE is "amd": one of auto, nvml, nvidia-smi, dcgm, replay, none is expected/],
     [{ GPU_INTERVAL: '100ms' }, /GPU_INTERVAL is "100ms": .*at least 500ms/],
+    [{ DCGM_URL: 'localhost:9400' }, /DCGM_URL is wrong: a URL that begins with http/],
+    [{ METRICS_COMPAT: 'all' }, /METRICS_COMPAT is "all": one of none, dcgm is expected/],
     [{ GPU_TIMEOUT: 'soon' }, /GPU_TIMEOUT is "soon": a duration/],
   ])('refuses %j with a sentence', (env, sentence) => {
     expect(() => readConfig(schema, env)).toThrow(sentence);
@@ -34,6 +43,7 @@ describe('createGpuSource', () => {
     [{}, 'auto'],
     [{ GPU_SOURCE: 'nvml' }, 'nvml'],
     [{ GPU_SOURCE: 'nvidia-smi' }, 'nvidia-smi'],
+    [{ GPU_SOURCE: 'dcgm' }, 'dcgm'],
     [{ GPU_SOURCE: 'replay' }, 'replay'],
     [{ GPU_SOURCE: 'none' }, 'none'],
   ])('%j is %s', async (env, name) => {

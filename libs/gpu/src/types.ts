@@ -85,7 +85,7 @@ export interface GpuSample {
   processes: GpuProcess[];
 }
 
-/** Reasons for lowered clocks other than idle, by the names that nvidia-smi gives them. */
+/** Reasons for lowered clocks other than idle, by the names that nvidia-smi gives them, in the order of their bits from 0x2. */
 export const THROTTLE_REASONS = [
   'applications_clocks_setting',
   'sw_power_cap',
