@@ -11,10 +11,16 @@ import type { GpuSource } from './types.js';
 export { gpuConfig, type GpuConfig } from './config.js';
 export { DcgmSource, type DcgmOptions } from './dcgm.js';
 export { parseExposition, type ExpositionResult, type Series } from './exposition.js';
+export { kernelGpu, kernelXid, type KernelGpu, type KernelXid } from './kmsg-line.js';
+export { readPciGpus } from './kmsg-pci.js';
+export { KernelLog, type KernelLogOptions } from './kmsg.js';
 export { readSmiXml, type SmiContext, type SmiResult } from './nvidia-smi-xml.js';
 export { NvidiaSmiSource } from './nvidia-smi.js';
+export { comparePresence, NOTHING_KNOWN, type KnownGpu, type Presence } from './presence.js';
+export { ReplaySource } from './replay.js';
 export { FAILURE_KINDS, RECOVERY_ACTIONS, THROTTLE_REASONS, UNTOLD } from './types.js';
 export type * from './types.js';
+export { XidOnce } from './xid-once.js';
 export { CRITICAL_XIDS, describeXid, xidEvent, type XidMeaning } from './xid.js';
 
 /** Reads nothing: a collector on a machine whose GPUs are not to be watched. */
