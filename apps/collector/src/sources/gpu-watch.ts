@@ -134,20 +134,24 @@ export class GpuWatch {
 
   /** Once at a time and never for long: a driver that hangs may hang this too. */
   private async learnPlaces(): Promise<void> {
-    this.lookUp ??= (this.options.pciGpus ?? readPciGpus)()
-      .then((found) => {
-        for (const [address, uuid] of found) this.places.set(address, uuid);
-        this.lookUp = undefined;
-      })
-      .catch(() => {
-        this.lookUp = undefined;
-      });
+    this.lookUp ??= this.readPlaces();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((done) => {
       timer = setTimeout(done, LOOK_UP_SECONDS * 1000);
     });
     await Promise.race([this.lookUp, late]);
     clearTimeout(timer);
+  }
+
+  private async readPlaces(): Promise<void> {
+    try {
+      const found = await (this.options.pciGpus ?? readPciGpus)();
+      for (const [address, uuid] of found) this.places.set(address, uuid);
+    } catch (error) {
+      this.options.log.warn({ reason: errorMessage(error) }, 'the places of the GPUs on the bus could not be read');
+    } finally {
+      this.lookUp = undefined;
+    }
   }
 
   private tell(events: readonly GpuEvent[]): void {
