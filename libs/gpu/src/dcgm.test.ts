@@ -162,6 +162,31 @@ describe('readDcgmMetrics', () => {
     expect(readDcgmMetrics(gpuLines(1, blank), context)).toMatchObject({ ok: false, kind: 'gpu-lost' });
   });
 
+  it('never gives a value that no device can have, whatever the numbers', () => {
+    let state = 11;
+    const below = (n: number): number => (state = (state * 48_271) % 2_147_483_647) % n;
+    const odd = ['NaN', '-Inf', '+Inf', '-1', '0', '0.5', '1e308', '101', '9007199254740993', '2147483640', '1e-320'];
+    const names = Object.keys(WORKING);
+    let read = 0;
+    for (let round = 0; round < 2000; round++) {
+      const changes = Array.from({ length: 1 + below(8) }, () => [
+        names[below(names.length)]!,
+        odd[below(odd.length)]!,
+      ]);
+      const result = readDcgmMetrics(gpuLines(0, { ...WORKING, ...Object.fromEntries(changes) }), context);
+      for (const sample of result.ok ? result.samples : []) {
+        for (const value of Object.values(sample))
+          if (typeof value === 'number') expect(Number.isFinite(value)).toBe(true);
+        for (const key of ['memoryRatio', 'utilization', 'memoryUtilization'] as const)
+          expect(sample[key] ?? 0).toBeLessThanOrEqual(1);
+        for (const key of ['memoryUsed', 'memoryTotal', 'pcieReplays', 'remappedCorrected'] as const)
+          if (sample[key] !== null) expect(Number.isSafeInteger(sample[key]) && sample[key] >= 0).toBe(true);
+        read++;
+      }
+    }
+    expect(read).toBeGreaterThan(1500);
+  });
+
   it.each([
     ['', 'empty', /empty page/],
     ['# HELP x y\n', 'empty', /empty page/],

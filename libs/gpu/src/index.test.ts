@@ -5,6 +5,7 @@ import { createLogger, readConfig } from '@vigil/service';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createGpuSource, gpuConfig } from './index.js';
+import { FakeDcgmExporter } from './testing-dcgm.js';
 
 const schema = z.object(gpuConfig);
 const log = createLogger('test', 'silent');
@@ -64,6 +65,21 @@ describe('createGpuSource', () => {
       reason: expect.stringMatching(/\/nowhere\/libnvidia-ml\.so/),
     });
     await source.close();
+  });
+
+  it('never asks a dcgm-exporter that runs here unless told to', async () => {
+    const exporter = await FakeDcgmExporter.start();
+    const auto = await create({ NVML_LIBRARY: '/nowhere/libnvidia-ml.so', DCGM_URL: exporter.url });
+    const dcgm = await create({ GPU_SOURCE: 'dcgm', DCGM_URL: exporter.url });
+    try {
+      expect((await auto.read()).source).not.toBe('dcgm');
+      expect(exporter.requests).toHaveLength(0);
+      expect(await dcgm.read()).toMatchObject({ state: 'up', source: 'dcgm' });
+    } finally {
+      await auto.close();
+      await dcgm.close();
+      await exporter.stop();
+    }
   });
 
   it('plays a script, and refuses a wrong one', async () => {
