@@ -24,7 +24,7 @@ export function toGpuRow(sample: GpuSample, node: string): GpuSampleRow {
     fanSpeed: sample.fanSpeed,
     smClock: sample.smClock,
     memoryClock: sample.memoryClock,
-    throttleReasons: sample.throttleReasons,
+    throttleReasons: sample.throttleReasons ?? [],
     eccUncorrected: sample.eccUncorrected,
     processes: sample.processes,
   };
