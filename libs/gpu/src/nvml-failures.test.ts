@@ -59,7 +59,12 @@ describe.skipIf(!hasCompiler())('NvmlSource, when something fails', () => {
       await fake.calls();
       await fake.does(`nvmlDeviceGetPowerUsage=${code}`);
       expect(await bench.source.read()).toMatchObject({ state: 'failed', kind, reason: expect.stringMatching(reason) });
-      expect((await fake.calls()).slice(-2)).toEqual(['nvmlDeviceGetPowerUsage 0', 'nvmlShutdown']);
+      expect((await fake.calls()).slice(-4)).toEqual([
+        'nvmlDeviceGetPowerUsage 0',
+        'nvmlEventSetWait_v2',
+        'nvmlEventSetFree',
+        'nvmlShutdown',
+      ]);
       await fake.does();
       good(await bench.source.read());
       expect((await fake.calls())[0]).toBe('nvmlInit_v2');
