@@ -8,6 +8,7 @@ import { ReplaySource } from './replay.js';
 import type { GpuSource } from './types.js';
 
 export { gpuConfig, type GpuConfig } from './config.js';
+export { readDeviceFacts, type DeviceFacts, type FactsReading } from './device-facts.js';
 export { readSmiXml, type SmiContext, type SmiResult } from './nvidia-smi-xml.js';
 export { NvidiaSmiSource } from './nvidia-smi.js';
 export { NvmlSource, type NvmlOptions } from './nvml.js';
