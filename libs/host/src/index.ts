@@ -1,6 +1,6 @@
 export { readCpu, readUptime } from './cpu.js';
 export { rootsOf } from './files.js';
-export { readLimits, type Limit, type Limits } from './limits.js';
+export { parseLimits, readLimits, type Limit, type Limits } from './limits.js';
 export { readMachine } from './machine.js';
 export { readMemory } from './memory.js';
 export { interfaceNames, readCongestionControl, readInterfaces } from './network.js';

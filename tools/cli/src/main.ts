@@ -1,4 +1,5 @@
 import { describeError, UserError } from '@vigil/service';
+import { runDoctor } from './doctor/command.js';
 import { HelpWanted } from './options.js';
 import { runSize } from './size/command.js';
 
@@ -11,6 +12,7 @@ const USAGE = `vigil: tools for whoever runs R1
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[], print: (text: string) => void) => Promise<number>>> =
   {
+    doctor: runDoctor,
     size: runSize,
   };
 
@@ -32,3 +34,5 @@ try {
     process.exitCode = error instanceof UserError ? 2 : 70;
   }
 }
+// A reader of the driver or of a volume that can not be ended must not keep this process.
+process.exit();
