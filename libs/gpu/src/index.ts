@@ -14,6 +14,7 @@ export { parseExposition, type ExpositionResult, type Series } from './expositio
 export { kernelGpu, kernelXid, type KernelGpu, type KernelXid } from './kmsg-line.js';
 export { readPciGpus } from './kmsg-pci.js';
 export { KernelLog, type KernelLogOptions } from './kmsg.js';
+export { readDeviceFacts, type DeviceFacts, type FactsReading } from './device-facts.js';
 export { readSmiXml, type SmiContext, type SmiResult } from './nvidia-smi-xml.js';
 export { NvidiaSmiSource } from './nvidia-smi.js';
 export { NvmlSource, type NvmlOptions } from './nvml.js';
