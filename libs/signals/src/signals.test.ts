@@ -60,7 +60,7 @@ describe('PromQL of what is counted, aged or missing', () => {
   it('sees the first event of a series, which "increase" alone does not', () => {
     const series = 'vigil_gpu_events_total{kind="xid"}';
     expect(say('gpu.xid.count', ['code'])).toBe(
-      `sum by (code) ((${series} unless ${series} offset 5m) or increase(${series}[5m]))`,
+      `sum by (code) ((last_over_time(${series}[5m]) unless ${series} offset 5m) or increase(${series}[5m]))`,
     );
   });
 
