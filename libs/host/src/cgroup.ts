@@ -42,6 +42,6 @@ function readMemoryLimit(folder: string): CgroupLimit['memory'] {
   const limit = readCount(folder, 'memory.max');
   const current = readCount(folder, 'memory.current');
   if (limit === null || current === null) return null;
-  const idle = Number(/^inactive_file (\d+)$/m.exec(readText(folder, 'memory.stat') ?? '')?.[1] ?? 0);
+  const idle = Number(/^inactive_file (\d{1,20})$/m.exec(readText(folder, 'memory.stat') ?? '')?.[1] ?? 0);
   return { limit, held: Math.max(current - idle, 0) };
 }

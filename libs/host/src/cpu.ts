@@ -10,7 +10,7 @@ const TICKS = 100;
  * guests is in `user` and `nice` already, so the last two don't count.
  */
 export function parseCpuTimes(stat: string): Pick<Cpu, 'count' | 'busySeconds' | 'idleSeconds'> | null {
-  const line = /^cpu +(\d+(?: +\d+)*)/m.exec(stat)?.[1];
+  const line = /^cpu +(\d{1,20}(?: +\d{1,20})*)(?!\d)/m.exec(stat)?.[1];
   const ticks = line?.split(/ +/, 8).map(Number) ?? [];
   if (ticks.length < 4) return null;
   const idle = ticks[3]! + (ticks[4] ?? 0);
@@ -22,7 +22,7 @@ export function parseCpuTimes(stat: string): Pick<Cpu, 'count' | 'busySeconds' |
 
 /** The first figure of `/proc/loadavg` or `/proc/uptime`. */
 export function parseFirst(text: string | null): number | null {
-  const match = text === null ? null : /^\d+(\.\d+)?/.exec(text);
+  const match = text === null ? null : /^\d{1,20}(\.\d+)?(?!\d)/.exec(text);
   return match ? Number(match[0]) : null;
 }
 

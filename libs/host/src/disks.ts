@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { listFolder, readCount, readText } from './files.js';
+import { listFolder, parseCount, readCount, readText } from './files.js';
 import { mountOf, type Mount } from './mounts.js';
 import type { DiskCounters, Roots } from './types.js';
 
@@ -21,12 +21,13 @@ export function parseDiskstats(text: string): DiskLine[] {
   const lines: DiskLine[] = [];
   for (const line of text.split('\n')) {
     const [major, minor, name, , , read, , , , written] = line.trim().split(/\s+/);
-    if (!/^\d+$/.test(read ?? '') || !/^\d+$/.test(written ?? '')) continue;
+    const [readSectors, writtenSectors] = [parseCount(read), parseCount(written)];
+    if (readSectors === null || writtenSectors === null) continue;
     lines.push({
       device: `${major}:${minor}`,
       name: name!,
-      readBytes: Number(read) * SECTOR,
-      writtenBytes: Number(written) * SECTOR,
+      readBytes: readSectors * SECTOR,
+      writtenBytes: writtenSectors * SECTOR,
     });
   }
   return lines;

@@ -21,13 +21,13 @@ export function readText(...path: string[]): string | null {
   }
 }
 
-/** A file that holds one whole number, which is not negative; `null` for anything else. */
+/** A file that holds one whole number of at most 64 bits, which is not negative; `null` for anything else. */
 export function readCount(...path: string[]): number | null {
   return parseCount(readText(...path));
 }
 
 export function parseCount(text: string | null | undefined): number | null {
-  return text != null && /^\d+$/.test(text) ? Number(text) : null;
+  return text != null && /^\d{1,20}$/.test(text) ? Number(text) : null;
 }
 
 /** The names in a folder, in order; none where it is not there. */

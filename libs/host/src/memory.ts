@@ -5,7 +5,7 @@ import type { Memory, Roots } from './types.js';
 /** `/proc/meminfo` in bytes by name; lines without a unit (counts of pages) are left out. */
 export function parseMeminfo(text: string): Map<string, number> {
   const sizes = new Map<string, number>();
-  for (const [, name, kib] of text.matchAll(/^([^:\n]+): +(\d+) kB$/gm)) sizes.set(name!, Number(kib) * 1024);
+  for (const [, name, kib] of text.matchAll(/^([^:\n]+): +(\d{1,20}) kB$/gm)) sizes.set(name!, Number(kib) * 1024);
   return sizes;
 }
 

@@ -59,6 +59,6 @@ export function parsePortState(text: string | null): string | null {
 
 /** `100 Gb/sec (4X EDR)` and `2.5 Gb/sec (1X SDR)`, in bits a second. */
 export function parsePortRate(text: string | null): number | null {
-  const gigabits = /^(\d+(?:\.\d+)?) Gb\/sec/.exec(text ?? '')?.[1];
+  const gigabits = /^(\d{1,9}(?:\.\d+)?) Gb\/sec/.exec(text ?? '')?.[1];
   return gigabits === undefined ? null : Number(gigabits) * 1e9;
 }
