@@ -21,6 +21,7 @@ export const DOCTOR_USAGE = `vigil doctor: checks this machine against what serv
   --quantization NAME, --context TOKENS, --concurrency N, --kv-cache TYPE: as for "vigil size"
   --volume PATH        on the volume that holds models (else that of the file, or of DATA_DIR)
   --peer HOST[:PORT]   another machine that serves together with this one
+  --quick              leave out what loads memory and disk for a second each
   --json               the same as JSON
 
 It measures for a few seconds, and changes nothing. Exit codes: 0 nothing failed; 1 a check failed; 2 wrong usage.`;
@@ -42,6 +43,7 @@ export async function runDoctor(args: readonly string[], print: (text: string) =
     'kv-cache': 'text',
     volume: 'file',
     peer: 'text',
+    quick: 'flag',
     json: 'flag',
   });
   if (options.peer !== undefined && !parsePeer(options.peer))
@@ -59,6 +61,7 @@ export async function runDoctor(args: readonly string[], print: (text: string) =
     gpus: () => (gpus ??= readGpus(env)),
     subject,
     peer: options.peer,
+    quick: options.quick ?? false,
     volume: options.volume ?? gguf ?? nearest(resolve(env['DATA_DIR'] || '.vigil')),
   };
   const began = performance.now();

@@ -42,6 +42,8 @@ export interface Context {
   peer: string | undefined;
   /** A file or folder on the volume that holds models. */
   volume: string;
+  /** Whether to leave out what loads memory and disk. */
+  quick: boolean;
 }
 
 export interface Check {
@@ -52,6 +54,8 @@ export interface Check {
   /** Whatever it throws becomes its row. */
   run(context: Context): Finding | Promise<Finding>;
 }
+
+export const QUICK = 'Left out, as --quick asks.';
 
 export const pass = (measured: string | null, reason: string): Finding => ({ status: 'pass', measured, reason });
 export const skip = (reason: string, measured: string | null = null): Finding => ({ status: 'skip', measured, reason });

@@ -1,13 +1,14 @@
 import type { Named } from '../../size/subject.js';
 import { size, speed } from '../../text.js';
 import { measureDisk, type DiskProbe } from '../measure/disk.js';
-import { pass, warn, type Check, type Finding } from '../types.js';
+import { pass, QUICK, skip, warn, type Check, type Finding } from '../types.js';
 
 export const diskRead: Check = {
   id: 'disk.read',
   title: 'Model volume, reading',
   heavy: true,
-  async run({ volume, subject }) {
+  async run({ volume, subject, quick }) {
+    if (quick) return skip(QUICK);
     return decideDisk(await measureDisk(volume), subject);
   },
 };

@@ -4,7 +4,7 @@ import { cardOf } from '../../size/cards.js';
 import type { Named } from '../../size/subject.js';
 import { percent, speed } from '../../text.js';
 import { measureMemoryBandwidth, type Bandwidth } from '../measure/memory-bandwidth.js';
-import { pass, skip, warn, type Check, type Finding } from '../types.js';
+import { pass, QUICK, skip, warn, type Check, type Finding } from '../types.js';
 import { visibleGpus } from './gpu.js';
 
 export const memoryBandwidth: Check = {
@@ -12,6 +12,7 @@ export const memoryBandwidth: Check = {
   title: 'Memory bandwidth',
   heavy: true,
   async run(context) {
+    if (context.quick) return skip(QUICK);
     const host = await measureMemoryBandwidth(readMemory(context.roots)?.available ?? 2 ** 30);
     const { facts } = await context.gpus();
     const devices = facts.state === 'up' ? facts.devices : [];
@@ -48,11 +49,12 @@ export function decideBandwidth(
   const measured = `${speed(host.bytesPerSecond)}, copied by ${host.threads} thread${host.threads === 1 ? '' : 's'}`;
   const values = { bytesPerSecond: Math.round(host.bytesPerSecond), gpuBytesPerSecond: gpu?.bandwidth ?? null };
   if (!gpu) {
-    const most = subject ? host.bytesPerSecond / subject.sized.weights : undefined;
-    const bound =
-      most === undefined || subject?.model?.experts
-        ? ''
-        : ` On its processors one conversation with ${subject!.name} gets about ${most < 10 ? most.toFixed(1) : Math.round(most)} tokens/s at best.`;
+    // Every token reads all weights, unless they are experts (R1 and V3).
+    const dense = subject?.sized.architecture.attention.kind === 'heads' && !subject.model?.experts;
+    const most = host.bytesPerSecond / (subject?.sized.weights ?? 1);
+    const bound = !dense
+      ? ''
+      : ` On its processors one conversation with ${subject.name} gets about ${most < 10 ? most.toFixed(1) : Math.round(most)} tokens/s at best.`;
     return { ...skip(`There is no GPU to compare it with.${bound}`, measured), values };
   }
   if (gpu.bandwidth === undefined)

@@ -17,6 +17,8 @@ const BLOCK = 4 * MIB;
 /** A file to read should be so large; of a larger one so much is read. */
 const LEAST = 64 * MIB;
 const MOST = 1024 * MIB;
+/** A file that is made for it has so much. */
+const MADE = 256 * MIB;
 const WRITE_SECONDS = 1.5;
 const READ_SECONDS = 1.5;
 
@@ -27,7 +29,7 @@ function makeFile(folder: string, available: number): { fd: number; bytes: numbe
   rmSync(path);
   const block = randomBytes(BLOCK);
   const end = performance.now() + WRITE_SECONDS * 1000;
-  const most = Math.min(MOST / 2, Math.floor(available / 20));
+  const most = Math.min(MADE, Math.floor(available / 20));
   let bytes = 0;
   while (bytes + BLOCK <= most && performance.now() < end) {
     block.writeBigUInt64LE(BigInt(bytes));
