@@ -4,6 +4,7 @@
  * offsets below: nothing is converted on the way, and a 64-bit value is always read by `readU64`.
  */
 import koffi from 'koffi';
+import { THROTTLE_REASONS } from './types.js';
 
 const DEVICE = 'uintptr_t';
 const SET = 'uintptr_t';
@@ -108,17 +109,8 @@ export const FIELD = {
 /** Scope of a field that is told by link: all of them. */
 export const ALL_LINKS = 0xffffffff;
 
-/** Bits of the clock event reasons other than idle (0x1), by the names that nvidia-smi gives them. */
-export const CLOCK_EVENT_REASONS: readonly (readonly [bit: number, name: string])[] = [
-  [0x2, 'applications_clocks_setting'],
-  [0x4, 'sw_power_cap'],
-  [0x8, 'hw_slowdown'],
-  [0x10, 'sync_boost'],
-  [0x20, 'sw_thermal_slowdown'],
-  [0x40, 'hw_thermal_slowdown'],
-  [0x80, 'hw_power_brake_slowdown'],
-  [0x100, 'display_clocks_setting'],
-];
+/** Bits of the clock event reasons other than idle (0x1), by their names. */
+export const CLOCK_EVENT_REASONS = THROTTLE_REASONS.map((name, i) => [2 ** (i + 1), name] as const);
 
 /** `nvmlReturn_t`, as far as it decides something here. */
 export const CODE = {

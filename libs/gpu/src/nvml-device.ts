@@ -3,7 +3,7 @@ import { TEMPERATURE_SLOWDOWN, type Handle } from './nvml-abi.js';
 import type { NvmlCalls } from './nvml-calls.js';
 import { NvmlFields } from './nvml-fields.js';
 import { PcieCounters } from './nvml-pcie.js';
-import { BYTES, BYTES_PER_SECOND, CELSIUS, COUNT, HERTZ, RATIO, WATTS, within } from './quantity.js';
+import { BYTES, BYTES_PER_SECOND, CELSIUS, COUNT, HERTZ, MARGIN, RATIO, WATTS, within } from './quantity.js';
 import { RECOVERY_ACTIONS, type GpuSample } from './types.js';
 
 /** What one GPU tells; the parent adds when and by which source. */
@@ -68,7 +68,7 @@ export class DeviceReader {
       ...this.readRemapped(handle, count),
       ...this.readPcie(handle, pcie, now),
     };
-    const margin = within(calls.marginTemperature(handle), { min: -300, max: 300 });
+    const margin = within(calls.marginTemperature(handle), MARGIN);
     return {
       ...fields,
       margin,

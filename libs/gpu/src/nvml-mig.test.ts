@@ -59,7 +59,7 @@ describe.skipIf(!hasCompiler())('MIG', () => {
       memoryClock: null,
       graphicsClock: null,
       videoClock: null,
-      throttleReasons: [],
+      throttleReasons: null,
       eccCorrected: null,
       eccUncorrected: null,
       remappedCorrected: null,

@@ -3,7 +3,7 @@ import { ForkedSource, type DeviceOptions, type Question } from './forked-source
 import type { NvmlResult } from './nvml-read.js';
 import type { NvmlXid } from './nvml-session.js';
 import type { GpuEvent, GpuReading } from './types.js';
-import { describeXid } from './xid.js';
+import { xidEvent } from './xid.js';
 
 const NAME = 'nvml';
 /** Always the build: Node.js does not run sources that import others by the names of the build. */
@@ -58,7 +58,8 @@ function readingsWithEvents(): (answer: NvmlAnswer, time: Date) => GpuReading {
 
 /** NVML does not say when an XID came: its time is that of the reading that found it. */
 function toEvent({ gpu, uuid, code }: NvmlXid, time: Date): GpuEvent {
-  const told =
-    code === null ? ({ class: 'unknown', meaning: 'NVML told an XID without a code' } as const) : describeXid(code);
-  return { time, gpu, uuid, replay: false, kind: 'xid', code, ...told, source: NAME, message: null };
+  const about = { time, gpu, uuid, replay: false, source: NAME };
+  if (code !== null) return xidEvent(code, about);
+  const meaning = 'NVML told an XID without a code.';
+  return { ...about, kind: 'xid', code, class: 'unknown', meaning, message: null };
 }
