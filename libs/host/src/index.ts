@@ -1,7 +1,14 @@
 export { readCpu, readUptime } from './cpu.js';
 export { rootsOf } from './files.js';
-export { HostProbe, type HostFailureKind, type HostProbeOptions, type HostReading, type HostUp } from './host-probe.js';
-export { readLimits, type Limit, type Limits } from './limits.js';
+export {
+  HostProbe,
+  type HostFailed,
+  type HostFailureKind,
+  type HostProbeOptions,
+  type HostReading,
+  type HostUp,
+} from './host-probe.js';
+export { parseLimits, readLimits, type Limit, type Limits } from './limits.js';
 export { readMachine } from './machine.js';
 export { readMemory } from './memory.js';
 export { interfaceNames, readCongestionControl, readInterfaces } from './network.js';
