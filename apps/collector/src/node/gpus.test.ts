@@ -17,7 +17,7 @@ describe('LatestGpus', () => {
 
   it('counts devices, not MIG instances', () => {
     const gpus = new LatestGpus();
-    gpus.record(up('0/1', '0/2', '1', '10'), new Date(1));
+    gpus.record(up('0', '0/1', '0/2', '1', '10'), new Date(1));
     expect(gpus.get()).toEqual({ state: 'up', count: 3, readAt: new Date(1) });
   });
 
@@ -26,6 +26,8 @@ describe('LatestGpus', () => {
     gpus.record(up('0'), new Date(1));
     gpus.record({ state: 'failed', source: 'nvml', kind: 'timeout', reason: 'r' }, new Date(2));
     expect(gpus.get()).toEqual({ state: 'failed', count: null, readAt: new Date(1) });
+    gpus.record({ state: 'failed', source: 'nvml', kind: 'no-devices', reason: 'r' }, new Date(2));
+    expect(gpus.get()).toEqual({ state: 'failed', count: 0, readAt: new Date(1) });
     gpus.record({ state: 'none', source: 'nvml', reason: 'r' }, new Date(3));
     expect(gpus.get()).toEqual({ state: 'none', count: 0, readAt: new Date(1) });
   });

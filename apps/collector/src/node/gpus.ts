@@ -19,11 +19,15 @@ export class LatestGpus {
   record(reading: GpuReading, now: Date): void {
     const { state } = reading;
     if (state === 'up') this.latest = { state, count: devices(reading.samples), readAt: now };
-    else this.latest = { state, count: state === 'none' ? 0 : null, readAt: this.latest.readAt };
+    else {
+      // A reading that failed does not know how many there are, unless it says that there is none.
+      const count = state === 'none' || reading.kind === 'no-devices' ? 0 : null;
+      this.latest = { state, count, readAt: this.latest.readAt };
+    }
   }
 }
 
-/** A MIG instance is named by its device and itself: `0/1`. */
+/** A MIG instance is a sample beside its device's own, and named by both: `0/1`. */
 function devices(samples: readonly { gpu: string }[]): number {
-  return new Set(samples.map(({ gpu }) => gpu.split('/')[0])).size;
+  return samples.filter(({ gpu }) => !gpu.includes('/')).length;
 }
