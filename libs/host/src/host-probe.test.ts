@@ -1,14 +1,17 @@
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '@vigil/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HostProbe, type HostProbeOptions, type HostReading } from './host-probe.js';
 import { HostTree, interfaceTree, virtualMachine } from './testing.js';
 
-/** Whether a process is there; what ended is collected by Node.js, which is its parent. */
+/** Whether a process runs; one that ended and was not collected does not. */
 function runs(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
   } catch {
     return false;
   }
@@ -138,5 +141,23 @@ describe('HostProbe', () => {
     expect(await reading).toMatchObject({ state: 'failed', kind: 'aborted' });
     expect(await probe.read()).toMatchObject({ state: 'failed', kind: 'aborted' });
     expect(runs(killed[0]!.pid!)).toBe(false);
+  });
+
+  it('leaves no reader behind a process that was killed', async () => {
+    probe = open();
+    const built = new URL('../dist/host-probe.js', import.meta.url).href;
+    const script = `import { HostProbe } from '${built}';
+      const probe = new HostProbe({ timeoutSeconds: 20 });
+      await probe.read();
+      console.log(probe.child.pid);
+      setInterval(() => undefined, 1000);`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    expect(runs(pid)).toBe(true);
+    parent.kill('SIGKILL');
+    await until('the reader ends', () => !runs(pid));
   });
 });

@@ -1,6 +1,13 @@
 export { readCpu, readUptime } from './cpu.js';
 export { rootsOf } from './files.js';
-export { HostProbe, type HostFailureKind, type HostProbeOptions, type HostReading, type HostUp } from './host-probe.js';
+export {
+  HostProbe,
+  type HostFailed,
+  type HostFailureKind,
+  type HostProbeOptions,
+  type HostReading,
+  type HostUp,
+} from './host-probe.js';
 export { parseLimits, readLimits, type Limit, type Limits } from './limits.js';
 export { readMachine } from './machine.js';
 export { readMemory } from './memory.js';
