@@ -1,67 +1,8 @@
 import { cpuRatio, rateOf, sumOfRates, type HostUp, type NetworkInterface, type RdmaPort } from '@vigil/host';
+import type { InterfaceRow, NodeSampleRow, RdmaPortRow } from '@vigil/store';
 import type { NodeGpus } from './gpus.js';
 
-export interface InterfaceSample {
-  name: string;
-  /** Bytes. */
-  mtu: number | null;
-  up: boolean;
-  /** Bits a second. */
-  speed: number | null;
-  /** Bytes a second. */
-  receive: number | null;
-  transmit: number | null;
-  /** Errors and drops a second. */
-  errors: number | null;
-}
-
-export interface RdmaSample {
-  device: string;
-  port: string;
-  state: string | null;
-  /** Bits a second. */
-  rate: number | null;
-  /** Bytes a second. */
-  receive: number | null;
-  transmit: number | null;
-  /** Errors a second. */
-  errors: number | null;
-}
-
-/** One reading of one node. Bytes, bytes a second, shares from 0 to 1; `null` where the kernel does not tell. */
-export interface NodeSample {
-  time: Date;
-  node: string;
-  replay: boolean;
-  /** Seconds. */
-  uptime: number | null;
-  cpuCount: number | null;
-  cpuRatio: number | null;
-  load1: number | null;
-  memoryTotal: number | null;
-  memoryAvailable: number | null;
-  memoryRatio: number | null;
-  swapUsed: number | null;
-  /** Where the volume that holds the model is mounted. */
-  volumePath: string | null;
-  volumeTotal: number | null;
-  volumeUsed: number | null;
-  /** used / (used + what may still be written), as `df` has it. */
-  volumeRatio: number | null;
-  /** Of the volume's device. */
-  diskRead: number | null;
-  diskWrite: number | null;
-  /** Sums over the physical interfaces. */
-  networkReceive: number | null;
-  networkTransmit: number | null;
-  networkErrors: number | null;
-  congestionControl: string | null;
-  interfaces: InterfaceSample[];
-  rdma: RdmaSample[];
-  gpuState: NodeGpus['state'];
-  gpuCount: number | null;
-  gpuReadAt: Date | null;
-}
+export type NodeSample = NodeSampleRow;
 
 export interface SampleContext {
   time: Date;
@@ -146,9 +87,9 @@ function diskRates(before: HostUp | undefined, now: HostUp): Pick<NodeSample, 'd
   return { diskRead: rate('readBytes'), diskWrite: rate('writtenBytes') };
 }
 
-type Rates = Pick<InterfaceSample, 'receive' | 'transmit' | 'errors'>;
+type Rates = Pick<InterfaceRow, 'receive' | 'transmit' | 'errors'>;
 
-function interfaceSamples(before: HostUp | undefined, now: HostUp): InterfaceSample[] {
+function interfaceSamples(before: HostUp | undefined, now: HostUp): InterfaceRow[] {
   return now.machine.interfaces.map((i) => {
     const earlier = before?.machine.interfaces.find((b) => b.name === i.name);
     const { name, mtu, up, speed } = i;
@@ -156,7 +97,7 @@ function interfaceSamples(before: HostUp | undefined, now: HostUp): InterfaceSam
   });
 }
 
-function rdmaSamples(before: HostUp | undefined, now: HostUp): RdmaSample[] {
+function rdmaSamples(before: HostUp | undefined, now: HostUp): RdmaPortRow[] {
   return now.machine.rdma.map((p) => {
     const earlier = before?.machine.rdma.find((b) => b.device === p.device && b.port === p.port);
     const { device, port, state, rate } = p;
