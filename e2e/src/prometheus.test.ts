@@ -71,6 +71,7 @@ describe.skipIf(!present)('Prometheus says what PostgreSQL says', () => {
       PROMETHEUS_SCRAPE_INTERVAL: '1s',
       GPU_SOURCE: 'replay',
       GPU_INTERVAL: '1s',
+      NODE_INTERVAL: '1s',
       REPLAY_SCRIPT: replay,
       SLOTS: '1',
       QUEUE_MAX: '6',
@@ -125,7 +126,7 @@ describe.skipIf(!present)('Prometheus says what PostgreSQL says', () => {
       case 'count':
         return Math.abs(value) * (2.5 / seconds);
       default:
-        return Math.abs(value) * 0.02;
+        return Math.abs(value) * 0.05;
     }
   };
 
