@@ -1,22 +1,10 @@
-import { connect, createStore, writeGpuEvents } from '@vigil/store';
-import { gpuEventRow } from '@vigil/store/testing';
 import { createTestDatabase, until } from '@vigil/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { at, startTestApi, type TestApi } from './testing.js';
+import { startTestApi, type TestApi } from './testing.js';
 
 let api: TestApi;
 beforeAll(async () => {
-  const database = await createTestDatabase();
-  const store = createStore({ url: database.url, applicationName: 'test' });
-  await connect(store, database.url);
-  await writeGpuEvents(store, [
-    gpuEventRow({ time: at('10:00:00'), node: 'a', gpu: '0', code: 79, class: 'critical', meaning: 'It fell off.' }),
-    gpuEventRow({ time: at('10:00:00'), node: 'a', gpu: '1', code: 31, class: 'application' }),
-    gpuEventRow({ time: at('10:00:00'), node: 'b', gpu: null, code: 94, class: 'warning' }),
-    gpuEventRow({ time: at('10:05:00'), node: 'a', gpu: '0', kind: 'lost', code: null, class: 'critical' }),
-  ]);
-  await store.destroy();
-  api = await startTestApi({ database, until });
+  api = await startTestApi({ database: await createTestDatabase(), until });
 });
 afterAll(() => api.stop());
 
