@@ -26,7 +26,7 @@ import { ApiModule } from './module.js';
 import { channelsOf } from './notify/channels.js';
 import { Delivery } from './notify/delivery.js';
 import { isAddress, readRunbook, type Runbook } from './notify/runbook.js';
-import { loadRules, RuleError, type Rule } from '@vigil/rules';
+import { enableRules, loadRules, RuleError, type Rule } from '@vigil/rules';
 
 const VERSION = '0.1.0';
 
@@ -60,7 +60,8 @@ async function start(
   lifecycle: Lifecycle,
 ): Promise<Record<string, string>> {
   const rulesFolder = config.RULES_DIR === undefined ? join(ROOT, 'alerts') : resolve(config.RULES_DIR);
-  const rules = await readRules(rulesFolder);
+  const rules = await readRules(rulesFolder, config.RULES_ENABLE);
+  const enabled = rules.filter((rule) => rule.enabled);
   const runbooks = await readRunbooks(rules, rulesFolder, log);
   // Alerting has connections of its own: whoever reads a lot must not keep it waiting.
   const store = await openStore(config, 'vigil-api alerts', 30, log, lifecycle);
@@ -84,7 +85,7 @@ async function start(
   const evaluator = new Evaluator({
     store,
     scope,
-    rules: rules.map((rule) => ({
+    rules: enabled.map((rule) => ({
       rule,
       steps: runbooks.get(rule.name)?.steps ?? [],
       hasRunbook: runbooks.has(rule.name),
@@ -115,15 +116,20 @@ async function start(
   delivery.start();
   app.get(EvaluationSchedule).start();
   log.info(
-    { address, rules: rules.length, channels: channels.map(({ name, url }) => `${name} at ${url.host}`) },
+    {
+      address,
+      rules: enabled.length,
+      off: rules.length - enabled.length,
+      channels: channels.map(({ name, url }) => `${name} at ${url.host}`),
+    },
     'the API serves',
   );
   return { api: address };
 }
 
-async function readRules(folder: string): Promise<Rule[]> {
+async function readRules(folder: string, enable: readonly string[]): Promise<Rule[]> {
   try {
-    return await loadRules(folder);
+    return enableRules(await loadRules(folder), enable);
   } catch (error) {
     throw error instanceof RuleError ? new UserError(error.message) : error;
   }

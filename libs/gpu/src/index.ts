@@ -1,6 +1,7 @@
 import type { Logger } from '@vigil/service';
 import { AutoSource } from './auto.js';
 import type { GpuConfig } from './config.js';
+import { DcgmSource } from './dcgm.js';
 import { NvidiaSmiSource } from './nvidia-smi.js';
 import { NvmlSource } from './nvml.js';
 import { readReplayScript } from './replay-script.js';
@@ -8,10 +9,20 @@ import { ReplaySource } from './replay.js';
 import type { GpuSource } from './types.js';
 
 export { gpuConfig, type GpuConfig } from './config.js';
+export { DcgmSource, type DcgmOptions } from './dcgm.js';
+export { parseExposition, type ExpositionResult, type Series } from './exposition.js';
+export { kernelGpu, kernelXid, type KernelGpu, type KernelXid } from './kmsg-line.js';
+export { readPciGpus } from './kmsg-pci.js';
+export { KernelLog, type KernelLogOptions } from './kmsg.js';
 export { readSmiXml, type SmiContext, type SmiResult } from './nvidia-smi-xml.js';
 export { NvidiaSmiSource } from './nvidia-smi.js';
 export { NvmlSource, type NvmlOptions } from './nvml.js';
+export { comparePresence, NOTHING_KNOWN, type KnownGpu, type Presence } from './presence.js';
+export { ReplaySource } from './replay.js';
+export { FAILURE_KINDS, RECOVERY_ACTIONS, THROTTLE_REASONS, UNTOLD } from './types.js';
 export type * from './types.js';
+export { XidOnce } from './xid-once.js';
+export { CRITICAL_XIDS, describeXid, xidEvent, type XidMeaning } from './xid.js';
 
 /** Reads nothing: a collector on a machine whose GPUs are not to be watched. */
 class NoSource implements GpuSource {
@@ -55,6 +66,8 @@ async function open(config: GpuConfig, log: Logger): Promise<GpuSource> {
       return nvml();
     case 'nvidia-smi':
       return nvidiaSmi();
+    case 'dcgm':
+      return new DcgmSource({ url: config.DCGM_URL, timeoutSeconds });
     case 'auto':
       return new AutoSource({ nvml, nvidiaSmi, log });
   }

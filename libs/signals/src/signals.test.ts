@@ -13,7 +13,7 @@ describe('the catalogue', () => {
     expect(signal.titleZh).toMatch(/[\u4e00-\u9fff]/);
     expect(signal.description).toMatch(/\.$/);
     expect(signal.labels.length).toBeGreaterThan(0);
-    for (const metric of signal.metrics) expect(metric).toMatch(/^(vigil|gen_ai|hw)_[a-z_]+$/);
+    for (const metric of signal.metrics) expect(metric).toMatch(/^(vigil|gen_ai|hw|system)_[a-z0-9_]+$/);
     expect(signal.promql(signal.labels, '5m', { node: 'a' })).toContain('node="a"');
   });
 

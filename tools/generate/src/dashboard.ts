@@ -13,7 +13,15 @@ const UNITS: Readonly<Record<Unit, string>> = {
   W: 'watt',
   Hz: 'hertz',
   '{request}/s': 'reqps',
+  'By/s': 'Bps',
   '{token}/s': 'short',
+  '{error}/s': 'short',
+  '{error}': 'short',
+  '{row}': 'short',
+  '{event}': 'short',
+  '{gpu}': 'short',
+  '{process}': 'short',
+  '{state}': 'short',
 };
 
 const ROWS: readonly [Layer, string, readonly Label[]][] = [

@@ -69,6 +69,8 @@ class ConditionItem {
 export class RuleItem {
   @ApiProperty({ type: String }) rule!: string;
   @ApiProperty({ type: String, example: 'alerts/gpu-memory-high.yaml' }) file!: string;
+  @ApiProperty({ type: Boolean, description: 'Whether it is evaluated; RULES_ENABLE switches on what is off' })
+  enabled!: boolean;
   @ApiProperty({ type: String }) signal!: string;
   @ApiProperty({ type: String }) unit!: string;
   @ApiProperty({ type: ConditionItem }) condition!: ConditionItem;
