@@ -17,6 +17,7 @@ import {
 import { Spool } from '@vigil/spool';
 import type { Registry } from 'prom-client';
 import type { CollectorConfig } from './config.js';
+import { startEngines } from './engines/engines.js';
 import { OtlpMetrics } from './receive/otlp-metrics.js';
 import { createOtlpWeb } from './receive/otlp-web.js';
 import { Receiver } from './receive/receiver.js';
@@ -64,6 +65,7 @@ async function start(config: CollectorConfig, log: Logger, lifecycle: Lifecycle)
 
   await link.start();
   await startGpus(config, registry, samples, log, lifecycle);
+  startEngines({ config, node: config.NODE_NAME ?? hostname(), registry, lifecycle, log });
   const own = await createWeb({
     ...web,
     module: RetentionModule.of({ link, retention: config.RETENTION, log }),
