@@ -5,6 +5,29 @@ import { z } from 'zod';
 export const configSchema = z.object({
   ...commonConfig.shape,
   RUNTIME_PORT: port(8000).describe("Port of the runtime's OpenAI API"),
+  ENGINE: oneOf(['llama', 'upstream'], 'llama').describe(
+    'What answers: llama (llama.cpp, in a process of its own) or upstream (other servers, see UPSTREAMS)',
+  ),
+  UPSTREAMS: z
+    .string()
+    .optional()
+    .describe(
+      'Servers that answer where ENGINE=upstream: name=URL, parted by spaces, each with options after it, parted by ";": ' +
+        'weight=2 (its share), tier=2 (asked once those of tier 1 can not answer), key=NAME (the variable that holds its key), ' +
+        'model=NAME (what it calls the model), kind=vllm (or sglang, llama-server, ollama, deepseek, siliconflow, openai, other; ' +
+        'else found out), usage=never (it does not take stream_options). ' +
+        'Such as gpu=http://10.0.0.5:8000/v1;weight=2 backup=https://api.deepseek.com;tier=2;key=DEEPSEEK_API_KEY;model=deepseek-reasoner. ' +
+        'With MODEL_NAME all of them serve under that one name, else each under the names that it lists',
+    ),
+  UPSTREAM_CONNECT_TIMEOUT: duration('5s', 0.01).describe('How long a connection to an upstream may take'),
+  UPSTREAM_STALL: duration('5m', 0.01).describe('An upstream that streams, but sends nothing for so long is given up'),
+  UPSTREAM_ANSWER_TIMEOUT: duration('30m', 0.01).describe(
+    'How long an upstream may take for an answer that is not streamed',
+  ),
+  UPSTREAM_ANSWER_MAX: bytes('32MiB').describe('Greatest answer of an upstream that is not streamed'),
+  UPSTREAM_RETRIES: integer(2, 0, 10).describe(
+    'Further tries of a request, on other upstreams first, as long as nothing was answered',
+  ),
   MODEL: z
     .string()
     .optional()

@@ -71,6 +71,17 @@ export class RuntimeMetrics {
     this.loading.set(seconds);
   }
 
+  watchSpool(outbox: SpanOutbox): Gauge {
+    return new Gauge({
+      name: 'vigil_runtime_span_spool_bytes',
+      help: 'Bytes of spans that wait on disk for the collector.',
+      registers: [this.registry],
+      collect() {
+        this.set(outbox.bytes);
+      },
+    });
+  }
+
   /** What is read when the metrics are. */
   watch(engine: LlamaEngine, outbox: SpanOutbox, labels: { model: string; architecture: string; slots: number }): void {
     const gauge = (name: string, help: string, read: () => number) =>
@@ -90,7 +101,7 @@ export class RuntimeMetrics {
       'Share of the context that holds tokens of running requests, 0 to 1.',
       () => engine.cacheUsage,
     );
-    gauge('vigil_runtime_span_spool_bytes', 'Bytes of spans that wait on disk for the collector.', () => outbox.bytes);
+    this.watchSpool(outbox);
     new Gauge({
       name: 'vigil_runtime_model_info',
       help: 'Always 1; the labels say which model is served, and on what.',

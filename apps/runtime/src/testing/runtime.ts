@@ -31,6 +31,7 @@ export class TestRuntime {
         ...env,
         DATA_DIR: dataDir,
       }),
+      env,
     );
     try {
       const { runtime } = await app.start();
