@@ -3,6 +3,7 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { EVALUATOR, EvaluationSchedule, INTERVAL_SECONDS } from './evaluate/schedule.js';
 import { AlertsController } from './http/alerts.controller.js';
 import { API_CONTEXT, type ApiContext } from './http/context.js';
+import { GpuEventsController } from './http/gpu-events.controller.js';
 import { HomeController } from './http/home.controller.js';
 import { RequestsController } from './http/requests.controller.js';
 import { RulesController } from './http/rules.controller.js';
@@ -14,7 +15,14 @@ export class ApiModule {
     return {
       module: ApiModule,
       imports: [ScheduleModule.forRoot()],
-      controllers: [HomeController, SignalsController, RulesController, AlertsController, RequestsController],
+      controllers: [
+        HomeController,
+        SignalsController,
+        RulesController,
+        AlertsController,
+        RequestsController,
+        GpuEventsController,
+      ],
       providers: [
         EvaluationSchedule,
         { provide: API_CONTEXT, useValue: context },

@@ -2,6 +2,7 @@ import { bytes, commonConfig, duration, integer, port } from '@vigil/service';
 import { z } from 'zod';
 import { gpuConfig } from '@vigil/gpu';
 import { engineConfig } from './engines/config.js';
+import { nodeConfig } from './node/index.js';
 
 const EXPECTED = 'a URL such as postgres://user:password@host:5432/name is expected';
 
@@ -30,6 +31,7 @@ export const configSchema = z.object({
   MODEL_LABELS_MAX: integer(100, 1, 10_000).describe('Distinct models in labels; further ones count as "other"'),
   ...gpuConfig,
   ...engineConfig,
+  ...nodeConfig,
 });
 
 export type CollectorConfig = z.output<typeof configSchema>;

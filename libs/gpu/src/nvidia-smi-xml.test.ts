@@ -14,6 +14,24 @@ function samples(xml: string): GpuSample[] {
 }
 
 describe('readSmiXml', () => {
+  it.each([
+    ['h100-idle', { utilization: 0, temperatureMargin: 50, throttleReasons: [], smClock: 345e6, processes: [] }],
+    ['h100-load', { utilization: 1, memoryTemperature: 54, throttleReasons: ['sw_power_cap'], smClock: 1410e6 }],
+  ] as const)('reads an H100 as NVML on the same machine did: %s', async (name, expected) => {
+    expect(samples(await recording(name))).toMatchObject([
+      {
+        name: 'NVIDIA H100 80GB HBM3',
+        memoryReserved: 503316480,
+        memoryTotal: 85520809984,
+        powerLimit: 700,
+        memoryClock: 2619e6,
+        recoveryAction: 'none',
+        eccUncorrected: 0,
+        ...expected,
+      },
+    ]);
+  });
+
   it('reads the H200 under load (v13)', async () => {
     expect(samples(await recording('h200-load'))).toEqual([
       {

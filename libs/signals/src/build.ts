@@ -106,8 +106,10 @@ export function xidCount(named: Named): Signal {
     [metric],
     (by, window, matchers) => {
       const events = selector(metric, matchers, ['kind="xid"']);
-      // A series that was not there before the window began with its first event, which "increase" does not see.
-      return aggregate('sum', by, `(${events} unless ${events} offset ${window}) or increase(${events}[${window}])`);
+      // A series that was not there before the window began with its first event, which "increase" does not see; and one
+      // whose collector is gone since then has still counted what it counted.
+      const begun = `last_over_time(${events}[${window}]) unless ${events} offset ${window}`;
+      return aggregate('sum', by, `(${begun}) or increase(${events}[${window}])`);
     },
     EVENT_LABELS,
   );

@@ -95,7 +95,7 @@ const GPU_GAUGES: Record<GpuGauge, string> = {
 };
 
 /** Gauges whose greatest value of a minute is kept besides: the columns are there since the first version. */
-const WITH_MAX: ReadonlySet<string> = new Set<GpuGauge>([
+const GPU_WITH_MAX: ReadonlySet<string> = new Set<GpuGauge>([
   'memory_used',
   'memory_total',
   'memory_ratio',
@@ -133,12 +133,15 @@ export const gaugeSql = (gauge: Gauge): string => (gauge.fact === 'gpu' ? GPU_GA
 
 const highest = (sql: string): Measure => ({ sql, combine: 'max' });
 
-const gaugeMeasures = (gauges: Readonly<Record<string, string>>): Record<string, Measure> =>
+const gaugeMeasures = (
+  gauges: Readonly<Record<string, string>>,
+  withMax: ReadonlySet<string> = new Set(),
+): Record<string, Measure> =>
   Object.fromEntries(
     Object.entries(gauges).flatMap(([name, sql]) => [
       [`${name}_sum`, total(sql)],
       [`${name}_count`, known(sql)],
-      ...(WITH_MAX.has(name) ? [[`${name}_max`, highest(sql)]] : []),
+      ...(withMax.has(name) ? [[`${name}_max`, highest(sql)]] : []),
     ]),
   );
 
@@ -161,7 +164,7 @@ export const FACTS: Readonly<Record<Fact, FactTable>> = {
     rollup: 'gpu_minute',
     time: 'time',
     dimensions: { node: 'node', gpu: 'gpu', replay: 'replay' },
-    measures: { ...gaugeMeasures(GPU_GAUGES), ...GPU_COUNTERS, last_at: highest('time') },
+    measures: { ...gaugeMeasures(GPU_GAUGES, GPU_WITH_MAX), ...GPU_COUNTERS, last_at: highest('time') },
   },
   node: {
     table: 'node_sample',

@@ -21,6 +21,7 @@ describe('around it', () => {
     ).toEqual([
       '/api/v1/alerts',
       '/api/v1/alerts/history',
+      '/api/v1/gpu-events',
       '/api/v1/requests',
       '/api/v1/rules',
       '/api/v1/rules/{rule}/runbook',
@@ -39,6 +40,7 @@ describe('around it', () => {
     for (const [path, schema] of [
       ['/api/v1/requests', 'RequestItem'],
       ['/api/v1/alerts', 'AlertItem'],
+      ['/api/v1/gpu-events', 'GpuEventItem'],
       ['/api/v1/alerts/history', 'TransitionItem'],
       ['/api/v1/rules', 'RuleItem'],
       ['/api/v1/signals', 'SignalItem'],

@@ -26,6 +26,8 @@ const SAME_XID_SECONDS = 30;
 
 /** Takes samples and events. What it throws or rejects with is logged and changes nothing; a promise is not awaited. */
 export interface GpuSinks {
+  /** Takes each reading, failed ones too, before what it holds is handed on. Must not throw. */
+  onReading?: (reading: GpuReading, now: Date) => void;
   onSamples: (samples: GpuSample[]) => void | Promise<void>;
   /** XIDs and GPUs that vanished or came back, each once, from readings and from the kernel's log. */
   onEvents: (events: GpuEvent[]) => void | Promise<void>;
@@ -49,12 +51,18 @@ export interface GpuWatchOptions extends GpuSinks {
  * @throws UserError where `REPLAY_SCRIPT` cannot be read or is wrong
  */
 export async function startGpuWatch(
-  options: GpuSinks & { config: GpuConfig; node: string; registry: Registry; log: Logger },
+  options: GpuSinks & {
+    config: GpuConfig;
+    node: string;
+    registry: Registry;
+    log: Logger;
+    hostProc?: string | undefined;
+  },
 ): Promise<{ close(): Promise<void> }> {
   const { config, node, registry, log } = options;
   const watch = new GpuWatch({
     ...options,
-    source: await createGpuSource(config, log),
+    source: await createGpuSource(config, log, options.hostProc === undefined ? {} : { hostProc: options.hostProc }),
     metrics: new GpuMetrics(registry, node, { compat: config.METRICS_COMPAT }),
     intervalSeconds: config.GPU_INTERVAL,
     kernelLog: kernelLogOf(config),
@@ -119,6 +127,7 @@ export class GpuWatch {
     this.options.metrics.record(reading, durationSeconds, now);
     const { presence, events } = comparePresence(this.presence, reading, now);
     this.presence = presence;
+    this.options.onReading?.(reading, now);
     if (reading.state === 'up') this.handOn('samples', () => this.options.onSamples(reading.samples));
     this.tell(reading.state === 'up' ? [...reading.events, ...events] : events);
   }

@@ -4,12 +4,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readGgufHeader } from '@vigil/gguf';
 import { readConfig } from '@vigil/service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../app.js';
 import { configSchema } from '../config.js';
 import { checkHeader } from './check.js';
-import { readGgufHeader } from './gguf-header.js';
 import { BUNDLED, nameOf, resolveModel } from './resolve.js';
 import { chooseThreads } from './threads.js';
 
