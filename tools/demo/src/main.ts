@@ -15,12 +15,11 @@ import { Expectation } from './expectation.js';
 import { readable, startReceiver, type Receiver } from './receiver.js';
 import { RULES } from './rules.js';
 import { missingRequests } from './stored.js';
-import { firstModel, pause, Traffic } from './traffic.js';
+import { firstModel, pause, Traffic, type Rush } from './traffic.js';
 
 /** All three rules must have fired and resolved within this many seconds. */
 const LIMIT = 180;
-/** More clients than the runtime has slots and places in its queue. */
-const CLIENTS = 96;
+const RUSH: Rush = { clients: 192, more: 96, most: 480 };
 
 const progress = new Progress();
 const stopped = new AbortController();
@@ -87,10 +86,10 @@ class Demo {
     progress.line('A quiet time: a few conversations, one after the other.');
     await this.wait(() => this.seconds() > 10);
     progress.line(
-      `A rush: ${CLIENTS} clients at once. Answers wait in the queue, and what finds no place there is refused.`,
+      `A rush: ${RUSH.clients} clients at once, then more and more. Answers wait in the queue, and what finds no place there is refused.`,
     );
     const rush = new AbortController();
-    const rushing = traffic.overload(CLIENTS, rush.signal);
+    const rushing = traffic.overload(RUSH, rush.signal);
     await this.wait(() => this.score.allFiring);
     rush.abort();
     await rushing;

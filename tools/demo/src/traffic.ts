@@ -20,6 +20,23 @@ export interface Tally {
   ids: Set<string>;
 }
 
+/** Clients at first, how many come beside them at a time, and how many there are at the most. */
+export interface Rush {
+  clients: number;
+  more: number;
+  most: number;
+}
+
+/** Share of refused requests at which no more clients come. */
+const ENOUGH_REFUSED = 0.2;
+
+/** A few lines of a log, no two alike: what was read for another request does not shorten the reading of this one. */
+const pasted = (n: number): string =>
+  Array.from(
+    { length: 8 },
+    (_, i) => `${n}.${i}: gpu ${(n * 7 + i) % 8} uses ${(n * 31 + i * 17) % 100} % of its memory`,
+  ).join('\n');
+
 export const emptyTally = (): Tally => ({ sent: 0, answered: 0, refused: 0, failed: 0, ids: new Set() });
 
 /** Real conversations with the official `openai` client. */
@@ -50,16 +67,32 @@ export class Traffic {
     }
   }
 
-  /** As many clients as given, each asking again as soon as it is answered: more than the runtime can take. */
-  async overload(clients: number, until: AbortSignal): Promise<void> {
+  /**
+   * Clients that each ask again as soon as they are answered; more of them come until the runtime refuses a good part,
+   * whatever it can take.
+   */
+  async overload({ clients, more, most }: Rush, until: AbortSignal): Promise<void> {
+    const over = (): boolean => until.aborted || this.stopped.aborted;
+    let asked = 0;
     const client = async (n: number): Promise<void> => {
-      while (!until.aborted && !this.stopped.aborted) {
+      while (!over()) {
         const before = this.tally.refused + this.tally.failed;
-        await this.ask([{ role: 'user', content: `Question ${n}: is my GPU full?` }], `demo-load-${n}`, n % 3 === 0);
+        const content = `${pasted(++asked)}\nQuestion ${n}: is my GPU full?`;
+        await this.ask([{ role: 'user', content }], `demo-load-${n}`, n % 3 === 0);
         if (this.tally.refused + this.tally.failed > before) await pause(400);
       }
     };
-    await Promise.all(Array.from({ length: clients }, (_, n) => client(n)));
+    const running: Promise<void>[] = [];
+    const add = (count: number): void => {
+      for (let i = 0; i < count && running.length < most; i++) running.push(client(running.length));
+    };
+    add(clients);
+    while (!over()) {
+      const { sent, refused } = this.tally;
+      await pause(3_000);
+      if (this.tally.refused - refused < ENOUGH_REFUSED * (this.tally.sent - sent)) add(more);
+    }
+    await Promise.all(running);
   }
 
   private async ask(
