@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import {
   createLogger,
@@ -15,7 +14,6 @@ import {
 } from '@vigil/service';
 import { Spool } from '@vigil/spool';
 import type { CollectorConfig } from './config.js';
-import { startEngines } from './engines/engines.js';
 import { OtlpMetrics } from './receive/otlp-metrics.js';
 import { createOtlpWeb } from './receive/otlp-web.js';
 import { Receiver } from './receive/receiver.js';
@@ -70,7 +68,6 @@ async function start(config: CollectorConfig, log: Logger, lifecycle: Lifecycle)
     lifecycle,
     log,
   });
-  startEngines({ config, node: config.NODE_NAME ?? hostname(), registry, lifecycle, log });
   const own = await createWeb({
     ...web,
     module: RetentionModule.of({ link, retention: config.RETENTION, log }),

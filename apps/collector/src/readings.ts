@@ -3,6 +3,7 @@ import type { Lifecycle, Logger } from '@vigil/service';
 import type { GpuEventRow, GpuSampleRow, NodeSampleRow } from '@vigil/store';
 import type { Registry } from 'prom-client';
 import type { CollectorConfig } from './config.js';
+import { startEngines } from './engines/engines.js';
 import { LatestGpus, startNode } from './node/index.js';
 import { startGpuWatch } from './sources/gpu-watch.js';
 import { toEventRow, toGpuRow } from './write/gpu-rows.js';
@@ -20,7 +21,7 @@ export interface ReadingsOptions {
   log: Logger;
 }
 
-/** Reads this machine, its GPUs and the rest of it, and hands on what it says. */
+/** Reads this machine, its GPUs and the engines that it is told of, and hands on what they say. */
 export async function startReadings({ config, registry, write, lifecycle, log }: ReadingsOptions): Promise<void> {
   const node = config.NODE_NAME ?? hostname();
   const latest = new LatestGpus();
@@ -36,4 +37,5 @@ export async function startReadings({ config, registry, write, lifecycle, log }:
   });
   lifecycle.onStop('GPU watch', () => gpus.close());
   startNode({ config, node, registry, sink: (sample) => write.nodes([sample]), gpus: latest.get, log, lifecycle });
+  startEngines({ config, node, registry, lifecycle, log });
 }

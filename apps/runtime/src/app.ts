@@ -9,6 +9,7 @@ import {
   Lifecycle,
   listen,
   tellParent,
+  UserError,
   type App,
   type Environment,
   type Logger,
@@ -17,6 +18,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { RuntimeConfig } from './config.js';
 import { LlamaEngine } from './engine/engine.js';
+import type { LoadOptions } from './engine/protocol.js';
 import { ChatController } from './http/chat.controller.js';
 import { OpenAiErrorFilter } from './http/error-filter.js';
 import { ModelsController } from './http/models.controller.js';
@@ -81,27 +83,41 @@ export function createApp(config: RuntimeConfig, env: Environment = process.env)
       progress,
     });
     const outbox = await openOutbox(parts);
+    const tenths = everyTenth((percent) => progress(`loading ${model.name}: ${percent} %`));
     const llama = new LlamaEngine({
       load: {
         path: model.path,
         gpu: config.LLAMA_GPU,
-        threads: chooseThreads(config.THREADS, model.size, availableParallelism()),
+        gpuLayers: config.GPU_LAYERS,
+        ...chooseThreads(config.THREADS, model.size, availableParallelism()),
         contextSize: config.CONTEXT_SIZE,
         sequences: config.SLOTS,
+        batch: batchOf(config),
+        kvCacheType: config.KV_CACHE_TYPE,
+        flashAttention: config.FLASH_ATTENTION,
+        reasoningBudget: config.REASONING_BUDGET,
+        loopGuard: config.LOOP_GUARD,
       },
       queueMax: config.QUEUE_MAX,
       stallSeconds: config.ENGINE_STALL,
+      queueSeconds: config.QUEUE_TIMEOUT,
+      requestSeconds: config.REQUEST_TIMEOUT,
       log,
       onReady: (seconds) => metrics.loaded(seconds),
-      onDeath: () => metrics.restarted(),
-      onProgress: everyTenth((percent) => progress(`loading ${model.name}: ${percent} %`)),
+      onDeath: (outOfMemory) => metrics.restarted(outOfMemory),
+      onStats: (stats) => metrics.stepped(stats),
+      onDone: (how) => metrics.done(how),
+      onProgress: (ratio) => {
+        metrics.loadProgress(ratio);
+        tenths(ratio);
+      },
     });
     engine = llama;
     lifecycle.onStop('engine', () => llama.stop());
     await llama.start();
     if (!llama.info.speaksDeepSeek)
       log.warn({ model: model.name }, "the model does not know DeepSeek's chat tokens; its answers may be poor");
-    metrics.watch(llama, outbox, { model: model.name, architecture: model.architecture, slots: config.SLOTS });
+    metrics.watch(llama, outbox, { model: model.name, architecture: model.architecture });
     health.add({ name: 'engine', required: true, check: () => llama.illness() });
 
     const services = { engine: llama, model: model.name, created: Math.floor(Date.now() / 1000), metrics };
@@ -179,6 +195,16 @@ async function serve(parts: Parts, { module, provider, outbox, stop }: Door): Pr
   const address = await listen(web, config.HOST, config.RUNTIME_PORT, 'RUNTIME_PORT');
   tracing.server.port = Number(new URL(address).port);
   return address;
+}
+
+/** @throws UserError where the settings contradict one another */
+function batchOf(config: RuntimeConfig): LoadOptions['batch'] {
+  const { BATCH_MIN, BATCH_MAX, TARGET_LATENCY_MS, KV_CACHE_TYPE, FLASH_ATTENTION } = config;
+  if (BATCH_MIN > BATCH_MAX)
+    throw new UserError(`BATCH_MIN is ${BATCH_MIN} and BATCH_MAX ${BATCH_MAX}: the first must not be greater.`);
+  if (KV_CACHE_TYPE === 'q8_0' && !FLASH_ATTENTION)
+    throw new UserError('KV_CACHE_TYPE is q8_0, which needs FLASH_ATTENTION=true.');
+  return { min: BATCH_MIN, max: BATCH_MAX, targetSeconds: TARGET_LATENCY_MS / 1000 };
 }
 
 /** Calls for each tenth that a ratio reaches, once. */
