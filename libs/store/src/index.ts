@@ -1,5 +1,6 @@
 export { writeGpuSamples, writeRequests } from './bulk.js';
 export * from './entities/alert.js';
+export * from './entities/notification.js';
 export { GpuSampleEntity } from './entities/gpu-sample.js';
 export { RequestEntity } from './entities/request.js';
 export { dropExpired } from './partitions.js';

@@ -1,11 +1,18 @@
 import 'reflect-metadata';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
-import { AlertEntity, AlertTransitionEntity, NotificationEntity } from './entities/alert.js';
+import { AlertEntity, AlertTransitionEntity } from './entities/alert.js';
+import {
+  NotificationEntity,
+  NotificationGroupEntity,
+  NotificationItemEntity,
+  SilenceEntity,
+} from './entities/notification.js';
 import { GpuSampleEntity } from './entities/gpu-sample.js';
 import { RequestEntity } from './entities/request.js';
 import { prepareDay } from './partitions.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
+import { Notifications1700000002000 } from './migrations/1700000002000-notifications.js';
 
 /** Any number will do, as long as nobody else takes it: held while the schema is brought up to date. */
 const MIGRATION_LOCK = 814_001;
@@ -49,8 +56,17 @@ export function createStore(options: StoreOptions): DataSource {
     poolSize: options.poolSize ?? 4,
     connectTimeoutMS: 5_000,
     poolErrorHandler: options.onPoolError ?? (() => undefined),
-    entities: [RequestEntity, GpuSampleEntity, AlertEntity, AlertTransitionEntity, NotificationEntity],
-    migrations: [Initial1700000000000],
+    entities: [
+      RequestEntity,
+      GpuSampleEntity,
+      AlertEntity,
+      AlertTransitionEntity,
+      NotificationEntity,
+      NotificationGroupEntity,
+      NotificationItemEntity,
+      SilenceEntity,
+    ],
+    migrations: [Initial1700000000000, Notifications1700000002000],
     migrationsTableName: 'vigil_migration',
     synchronize: false,
     // A query that hangs (a dead network, a lock) must end, or a beat would wait for ever.

@@ -46,14 +46,14 @@ export interface HistoryFilter {
   limit: number;
 }
 
-/** Transitions, newest first, each with its messages; never with a channel's address. */
+/** Transitions, newest first, each with its messages (those that were not sent say why); never with a channel's address. */
 export async function readHistory(store: DataSource, scope: string, f: HistoryFilter): Promise<TransitionItem[]> {
   const rows = (await store.query(
     `SELECT t.id, t.rule, t.labels, t.from_state AS "from", t.to_state AS "to", t.at, t.value, t.context,
        coalesce((
          SELECT jsonb_agg(jsonb_build_object('channel', n.channel, 'status', n.status, 'attempts', n.attempts,
            'sentAt', n.sent_at, 'lastError', n.last_error) ORDER BY n.id)
-         FROM notification n WHERE n.transition_id = t.id), '[]') AS notifications
+         FROM notification n WHERE n.transitions @> ARRAY[t.id]), '[]') AS notifications
      FROM alert_transition t
      WHERE t.scope = $1 AND ($2::text IS NULL OR t.rule = $2) AND ($3::text[] IS NULL OR t.to_state = ANY($3))
        AND ($4::timestamptz IS NULL OR t.at >= $4) AND ($5::timestamptz IS NULL OR t.at < $5)

@@ -7,6 +7,9 @@ const time = { type: String, format: 'date-time' } as const;
 const timeOrNull = { type: String, format: 'date-time', nullable: true } as const;
 const textOrNull = { type: String, nullable: true } as const;
 const numberOrNull = { type: Number, nullable: true } as const;
+/** `held`: a silence or quiet hours; `skipped`: over before anybody was to be told; `dead`: given up. */
+export const NOTIFICATION_STATUSES = ['waiting', 'sent', 'dead', 'held', 'skipped'] as const;
+
 const flagOrNull = { type: Boolean, nullable: true } as const;
 
 class ErrorBody {
@@ -118,8 +121,8 @@ export class AlertList extends Page {
 }
 
 class NotificationItem {
-  @ApiProperty({ enum: ['slack', 'webhook'] }) channel!: string;
-  @ApiProperty({ enum: ['waiting', 'sent', 'dead'] }) status!: string;
+  @ApiProperty({ type: String, description: 'The receiver' }) channel!: string;
+  @ApiProperty({ enum: NOTIFICATION_STATUSES }) status!: string;
   @ApiProperty({ type: Number }) attempts!: number;
   @ApiProperty(timeOrNull) sentAt!: string | null;
   @ApiProperty(textOrNull) lastError!: string | null;
