@@ -4,9 +4,11 @@ import { EVALUATOR, EvaluationSchedule, INTERVAL_SECONDS } from './evaluate/sche
 import { AlertsController } from './http/alerts.controller.js';
 import { API_CONTEXT, type ApiContext } from './http/context.js';
 import { HomeController } from './http/home.controller.js';
+import { NotificationsController } from './http/notifications.controller.js';
 import { RequestsController } from './http/requests.controller.js';
 import { RulesController } from './http/rules.controller.js';
 import { SignalsController } from './http/signals.controller.js';
+import { SilencesController } from './http/silences.controller.js';
 
 @Module({})
 export class ApiModule {
@@ -14,7 +16,15 @@ export class ApiModule {
     return {
       module: ApiModule,
       imports: [ScheduleModule.forRoot()],
-      controllers: [HomeController, SignalsController, RulesController, AlertsController, RequestsController],
+      controllers: [
+        HomeController,
+        SignalsController,
+        RulesController,
+        AlertsController,
+        RequestsController,
+        SilencesController,
+        NotificationsController,
+      ],
       providers: [
         EvaluationSchedule,
         { provide: API_CONTEXT, useValue: context },

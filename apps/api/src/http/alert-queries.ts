@@ -1,5 +1,6 @@
-import { render } from '@vigil/rules';
+import { render, type Rule } from '@vigil/rules';
 import type { AlertRow } from '../evaluate/alert-store.js';
+import { silenceOf, type Silence } from '../notify/routing/silence.js';
 import type { DataSource } from 'typeorm';
 import type { ApiContext } from './context.js';
 import type { AlertItem, TransitionItem } from './dto.js';
@@ -13,7 +14,11 @@ export const ALERT_COLUMNS =
   'rank, rule, fingerprint, labels, state, since, active_since, fired_at, value, seen_at, evaluated_at';
 
 /** An alert with what its rule says today; without that where the rule is not known to this process. */
-export function toAlertItem(row: AlertRow, context: ApiContext): AlertItem {
+export function toAlertItem(
+  row: AlertRow,
+  context: Pick<ApiContext, 'rules' | 'runbooks'>,
+  silences: readonly Silence[],
+): AlertItem {
   const rule = context.rules.find(({ name }) => name === row.rule);
   return {
     rule: row.rule,
@@ -33,7 +38,14 @@ export function toAlertItem(row: AlertRow, context: ApiContext): AlertItem {
     action: rule?.action ?? null,
     runbook: rule ? runbookPath(context, rule) : null,
     replay: row.labels.replay === 'true',
+    silence: silenceItem(row, rule, silences),
   };
+}
+
+function silenceItem(row: AlertRow, rule: Rule | undefined, silences: readonly Silence[]): AlertItem['silence'] {
+  const subject = { ...row.labels, rule: row.rule, severity: rule?.severity ?? '' };
+  const silence = silenceOf(silences, subject, new Date());
+  return silence ? { id: silence.id, endsAt: silence.endsAt.toISOString(), reason: silence.reason } : null;
 }
 
 export interface HistoryFilter {

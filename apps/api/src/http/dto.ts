@@ -94,6 +94,12 @@ export class RuleList extends Page {
   @ApiProperty({ type: [RuleItem] }) items!: RuleItem[];
 }
 
+class AlertSilence {
+  @ApiProperty({ type: String }) id!: string;
+  @ApiProperty(time) endsAt!: string;
+  @ApiProperty({ type: String }) reason!: string;
+}
+
 export class AlertItem {
   @ApiProperty({ type: String }) rule!: string;
   @ApiProperty(labels) labels!: Record<string, string>;
@@ -114,6 +120,8 @@ export class AlertItem {
   @ApiProperty(textOrNull) runbook!: string | null;
   @ApiProperty({ type: Boolean, description: 'It is about a recording that is played, not about a real GPU' })
   replay!: boolean;
+  @ApiProperty({ type: AlertSilence, nullable: true, description: 'Why nobody is told of it now' })
+  silence!: AlertSilence | null;
 }
 
 export class AlertList extends Page {

@@ -188,3 +188,13 @@ export async function replaceRepeats(sql: Sql, scope: string, channel: string, g
 export async function dropEvents(sql: Sql, ids: readonly string[]): Promise<void> {
   if (ids.length > 0) await sql.query('DELETE FROM notification WHERE id = ANY($1::bigint[])', [ids]);
 }
+
+/** Puts a message that was given up back among those that wait. @returns whether it had been given up */
+export async function sendAgain(sql: Sql, scope: string, id: string): Promise<boolean> {
+  const [, count] = (await sql.query(
+    `UPDATE notification SET status = 'waiting', attempts = 0, last_error = NULL, queued_at = now(), next_attempt_at = now()
+     WHERE scope = $1 AND id = $2 AND status = 'dead'`,
+    [scope, id],
+  )) as [unknown[], number];
+  return count > 0;
+}

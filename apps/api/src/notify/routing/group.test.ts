@@ -53,7 +53,8 @@ function play(policy: Policy, steps: readonly Step[], silences: Silence[] = []):
   };
   /** Looks at the group whenever it asks to be looked at. */
   const runTo = (end: Date): void => {
-    for (let looks = 0; group && nextAt && nextAt <= end && looks < 50; looks++) look(nextAt);
+    const isDue = () => group !== undefined && nextAt !== null && nextAt <= end;
+    for (let looks = 0; isDue() && looks < 50; looks++) look(nextAt!);
   };
   for (const step of steps) {
     const now = at(step.at);
