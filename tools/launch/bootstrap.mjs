@@ -1,5 +1,5 @@
-// What `npm start`, `npm test` and `npm run demo` begin with. It runs on the Node.js that the machine has (20 or
-// newer), before anything is installed: it may import nothing but Node's own modules.
+// What `npm start`, `npm test`, `npm run demo` and `npx vigil` begin with. It runs on the Node.js that the machine has
+// (20 or newer), before anything is installed: it may import nothing but Node's own modules.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,7 +10,13 @@ const PROGRAMS = {
   start: 'tools/launch/dist/main.js',
   demo: 'tools/demo/dist/main.js',
   test: 'tools/checks/dist/main.js',
+  vigil: 'tools/cli/dist/main.js',
 };
+const [command = 'start', ...rest] = process.argv.slice(2);
+// The answer of `npx vigil` may be read by a program: what is done before it goes to standard error.
+const isAnswer = command === 'vigil';
+const screen = isAnswer ? process.stderr : process.stdout;
+const say = (text) => screen.write(`${text}\n`);
 
 /** An end with a sentence and without a stack. */
 class Stop extends Error {}
@@ -45,10 +51,10 @@ function isInstalled() {
 async function step(what, command, args) {
   const began = Date.now();
   const seconds = () => Math.round((Date.now() - began) / 1000);
-  const tty = process.stdout.isTTY;
-  if (!tty) console.log(`${what} …`);
+  const tty = screen.isTTY;
+  if (!tty && !isAnswer) say(`${what} …`);
   const tick = setInterval(
-    () => (tty ? process.stdout.write(`\r${what} … ${seconds()} s`) : console.log(`${what} … ${seconds()} s`)),
+    () => (tty ? screen.write(`\r${what} … ${seconds()} s`) : say(`${what} … ${seconds()} s`)),
     tty ? 1000 : 15_000,
   );
   const child = spawn(command, args, {
@@ -70,12 +76,12 @@ async function step(what, command, args) {
   clearInterval(tick);
   running = undefined;
   if (stopped) process.exit(130);
-  if (tty) process.stdout.write('\r\x1b[K');
+  if (tty) screen.write('\r\x1b[K');
   if (code !== 0) {
     console.error(output.trim());
     throw new Stop(`${what}: failed, as said above.`);
   }
-  console.log(`✓ ${what} (${seconds()} s)`);
+  if (!isAnswer) say(`✓ ${what} (${seconds()} s)`);
 }
 
 let running;
@@ -100,7 +106,6 @@ if (process.env.npm_lifecycle_event) {
 }
 
 async function main() {
-  const [command = 'start', ...rest] = process.argv.slice(2);
   if (Number(process.versions.node.split('.')[0]) < 20)
     throw new Stop(`Vigil needs Node.js 20 or newer to start, and this is ${process.versions.node}. Please update it.`);
   if (!isInstalled()) {

@@ -29,7 +29,7 @@ import { Dispatcher } from './notify/dispatcher.js';
 import { isAddress, readRunbook, type Runbook } from './notify/runbook.js';
 import { notifyOf } from './notify/settings/index.js';
 import { trendReader } from './notify/trend.js';
-import { loadRules, RuleError, type Rule } from '@vigil/rules';
+import { enableRules, loadRules, RuleError, type Rule } from '@vigil/rules';
 
 const VERSION = '0.1.0';
 
@@ -63,7 +63,8 @@ async function start(
   lifecycle: Lifecycle,
 ): Promise<Record<string, string>> {
   const rulesFolder = config.RULES_DIR === undefined ? join(ROOT, 'alerts') : resolve(config.RULES_DIR);
-  const rules = await readRules(rulesFolder);
+  const rules = await readRules(rulesFolder, config.RULES_ENABLE);
+  const enabled = rules.filter((rule) => rule.enabled);
   const runbooks = await readRunbooks(rules, rulesFolder, log);
   const { receivers, routes } = notifyOf(config);
   // Alerting has connections of its own: whoever reads a lot must not keep it waiting.
@@ -89,7 +90,7 @@ async function start(
   const evaluator = new Evaluator({
     store,
     scope,
-    rules: rules.map((rule) => ({
+    rules: enabled.map((rule) => ({
       rule,
       steps: runbooks.get(rule.name)?.steps ?? [],
       hasRunbook: runbooks.has(rule.name),
@@ -121,15 +122,20 @@ async function start(
   delivery.start();
   app.get(EvaluationSchedule).start();
   log.info(
-    { address, rules: rules.length, channels: receivers.map(({ name, where }) => `${name} at ${where}`) },
+    {
+      address,
+      rules: enabled.length,
+      off: rules.length - enabled.length,
+      channels: receivers.map(({ name, where }) => `${name} at ${where}`),
+    },
     'the API serves',
   );
   return { api: address };
 }
 
-async function readRules(folder: string): Promise<Rule[]> {
+async function readRules(folder: string, enable: readonly string[]): Promise<Rule[]> {
   try {
-    return await loadRules(folder);
+    return enableRules(await loadRules(folder), enable);
   } catch (error) {
     throw error instanceof RuleError ? new UserError(error.message) : error;
   }

@@ -14,6 +14,18 @@ export const configSchema = z.object({
     .refine((v) => /^postgres(ql)?:\/\//.test(v) && URL.canParse(v), 'a URL that begins with postgres:// is expected')
     .describe('PostgreSQL, as postgres://user:password@host:5432/database'),
   RULES_DIR: z.string().optional().describe("Folder of the alert rules; the repository's alerts/ unless set"),
+  RULES_ENABLE: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((word) => word.trim())
+        .filter((word) => word !== ''),
+    )
+    .describe(
+      'Rules to switch on that their files leave off, separated by commas: names such as GpuLost, a layer (infrastructure, service, conversation), or all',
+    ),
   EVALUATION_INTERVAL: duration('15s', 0.2).describe('Time between two evaluations of all rules, at least 200ms'),
   ALERT_SCOPE: z
     .string()

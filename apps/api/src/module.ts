@@ -3,6 +3,7 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { EVALUATOR, EvaluationSchedule, INTERVAL_SECONDS } from './evaluate/schedule.js';
 import { AlertsController } from './http/alerts.controller.js';
 import { API_CONTEXT, type ApiContext } from './http/context.js';
+import { GpuEventsController } from './http/gpu-events.controller.js';
 import { HomeController } from './http/home.controller.js';
 import { NotificationsController } from './http/notifications.controller.js';
 import { RequestsController } from './http/requests.controller.js';
@@ -22,6 +23,7 @@ export class ApiModule {
         RulesController,
         AlertsController,
         RequestsController,
+        GpuEventsController,
         SilencesController,
         NotificationsController,
       ],

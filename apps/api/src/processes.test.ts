@@ -200,6 +200,11 @@ describe('a start that can not succeed', () => {
       { RULES_DIR: '/nowhere' },
       "The folder of rules /nowhere can't be read (ENOENT). Set RULES_DIR to one that can.",
     ],
+    [
+      'a rule to switch on that is none',
+      { RULES_ENABLE: 'GpuFulll' },
+      'RULES_ENABLE names "GpuFulll", which is no rule; did you mean GpuFull?',
+    ],
   ])('%s: says why, and ends with 1', async (_, change, sentence) => {
     const api = Api.run({ ...env(), ...(change as Record<string, string>) });
     await once(api.child, 'close');
@@ -230,14 +235,23 @@ describe('a start that can not succeed', () => {
     await wrong.remove();
   });
 
-  it("without RULES_DIR, the repository's rules are evaluated", async () => {
-    const api = await Api.run({ ALERT_SCOPE: scope }).ready();
-    const { items } = (await (await fetch(`${api.address}/api/v1/rules`)).json()) as { items: { rule: string }[] };
-    expect(items.map((item) => item.rule).toSorted()).toEqual([
-      'ErrorRatioHigh',
-      'GpuMemoryHigh',
-      'ResponseLatencyHigh',
-    ]);
-    expect(await api.end()).toBe(0);
+  it("without RULES_DIR, the repository's rules are evaluated, and those that are off are shown", async () => {
+    const rulesOf = async (env: Record<string, string>) => {
+      const api = await Api.run({ ALERT_SCOPE: scope, ...env }).ready();
+      const { items } = (await (await fetch(`${api.address}/api/v1/rules`)).json()) as {
+        items: { rule: string; enabled: boolean; lastEvaluation: string | null }[];
+      };
+      expect(await api.end()).toBe(0);
+      const names = (enabled: boolean) => items.filter((r) => r.enabled === enabled).map((r) => r.rule);
+      return { on: names(true).toSorted(), off: names(false) };
+    };
+    const three = ['ErrorRatioHigh', 'GpuMemoryHigh', 'ResponseLatencyHigh'];
+    const { on, off } = await rulesOf({});
+    expect(on).toEqual(three);
+    expect(off).toEqual(expect.arrayContaining(['GpuLost', 'NodeSilent']));
+    expect((await rulesOf({ RULES_ENABLE: 'GpuLost, NodeSilent' })).on).toEqual(
+      [...three, 'GpuLost', 'NodeSilent'].toSorted(),
+    );
+    expect((await rulesOf({ RULES_ENABLE: 'infrastructure' })).off).toEqual([]);
   });
 });

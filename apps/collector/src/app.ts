@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { createGpuSource } from '@vigil/gpu';
 import {
   createLogger,
   createRegistry,
@@ -15,27 +13,24 @@ import {
   type Logger,
 } from '@vigil/service';
 import { Spool } from '@vigil/spool';
-import type { Registry } from 'prom-client';
 import type { CollectorConfig } from './config.js';
 import { OtlpMetrics } from './receive/otlp-metrics.js';
 import { createOtlpWeb } from './receive/otlp-web.js';
 import { Receiver } from './receive/receiver.js';
 import { RequestMetrics } from './receive/request-metrics.js';
+import { startReadings } from './readings.js';
 import { RetentionModule } from './retention.js';
-import { GpuMetrics } from './sources/gpu-metrics.js';
-import { GpuPoller } from './sources/poller.js';
-import { toGpuRow } from './write/gpu-rows.js';
 import { StoreLink } from './write/store-link.js';
 import { TableWriter, type TableWriterOptions } from './write/table-writer.js';
-import { GPU_SAMPLES, REQUESTS } from './write/tables.js';
+import { GPU_EVENTS, GPU_SAMPLES, NODE_SAMPLES, REQUESTS } from './write/tables.js';
 import { WriteMetrics } from './write/write-metrics.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 
-/** GPU samples that may wait on disk: some days of one GPU. They never take the room of requests. */
-const GPU_SPOOL_MAX = 32 * 2 ** 20;
+/** Readings of one table that may wait on disk: some days of one GPU. They never take the room of requests. */
+const READINGS_SPOOL_MAX = 32 * 2 ** 20;
 
 /** The collector: OTLP in, GPU readings in, rows out, its metrics beside. */
 export function createApp(config: CollectorConfig, log = createLogger('collector', config.LOG_LEVEL)): App {
@@ -55,15 +50,24 @@ async function start(config: CollectorConfig, log: Logger, lifecycle: Lifecycle)
   lifecycle.onStop('PostgreSQL', () => link.close());
   const spools = await openSpools(config);
   const metrics = new WriteMetrics(registry);
-  metrics.watch(link, { request: spools.requests, gpu_sample: spools.gpu });
+  metrics.watch(link, spools);
   health.add({ name: 'store', required: false, check: () => link.problem });
 
   const common = { link, metrics, log };
-  const requests = openWriter({ ...common, table: REQUESTS, spool: spools.requests, whenFull: 'refuse' }, lifecycle);
-  const samples = openWriter({ ...common, table: GPU_SAMPLES, spool: spools.gpu, whenFull: 'displace' }, lifecycle);
+  const requests = openWriter({ ...common, table: REQUESTS, spool: spools.request, whenFull: 'refuse' }, lifecycle);
+  const readings = { ...common, whenFull: 'displace' } as const;
+  const gpus = openWriter({ ...readings, table: GPU_SAMPLES, spool: spools.gpu_sample }, lifecycle);
+  const events = openWriter({ ...readings, table: GPU_EVENTS, spool: spools.gpu_event }, lifecycle);
+  const nodes = openWriter({ ...readings, table: NODE_SAMPLES, spool: spools.node_sample }, lifecycle);
 
   await link.start();
-  await startGpus(config, registry, samples, log, lifecycle);
+  await startReadings({
+    config,
+    registry,
+    write: { gpus: (rows) => gpus.add(rows), events: (rows) => events.add(rows), nodes: (rows) => nodes.add(rows) },
+    lifecycle,
+    log,
+  });
   const own = await createWeb({
     ...web,
     module: RetentionModule.of({ link, retention: config.RETENTION, log }),
@@ -84,13 +88,16 @@ async function start(config: CollectorConfig, log: Logger, lifecycle: Lifecycle)
   };
 }
 
-/** Requests wait for the disk itself, since their senders forget them; a GPU sample lost with the machine is no loss. */
-async function openSpools(config: CollectorConfig): Promise<{ requests: Spool; gpu: Spool }> {
+/** Requests wait for the disk itself, since their senders forget them; a reading lost with the machine is no loss. */
+async function openSpools(config: CollectorConfig) {
   const folder = join(config.DATA_DIR, 'collector-spool');
   try {
+    const forReadings = { maxBytes: READINGS_SPOOL_MAX, fsync: false };
     return {
-      requests: await Spool.open(join(folder, 'requests'), { maxBytes: config.OTLP_SPOOL_MAX, fsync: true }),
-      gpu: await Spool.open(join(folder, 'gpu'), { maxBytes: GPU_SPOOL_MAX, fsync: false }),
+      request: await Spool.open(join(folder, 'requests'), { maxBytes: config.OTLP_SPOOL_MAX, fsync: true }),
+      gpu_sample: await Spool.open(join(folder, 'gpu'), forReadings),
+      gpu_event: await Spool.open(join(folder, 'gpu-events'), forReadings),
+      node_sample: await Spool.open(join(folder, 'nodes'), forReadings),
     };
   } catch (error) {
     throw new UserError(
@@ -103,26 +110,4 @@ function openWriter<R>(options: TableWriterOptions<R>, lifecycle: Lifecycle): Ta
   const writer = new TableWriter(options);
   lifecycle.onStop(`writer of ${options.table.name}`, () => writer.close());
   return writer;
-}
-
-async function startGpus(
-  config: CollectorConfig,
-  registry: Registry,
-  writer: TableWriter<Parameters<typeof GPU_SAMPLES.describe>[0]>,
-  log: Logger,
-  lifecycle: Lifecycle,
-): Promise<void> {
-  const node = config.NODE_NAME ?? hostname();
-  const metrics = new GpuMetrics(registry, node);
-  const poller = new GpuPoller({
-    source: await createGpuSource(config, log),
-    intervalSeconds: config.GPU_INTERVAL,
-    sink: async (reading, _now, durationSeconds) => {
-      metrics.record(reading, durationSeconds);
-      if (reading.state === 'up') await writer.add(reading.samples.map((sample) => toGpuRow(sample, node)));
-    },
-    log,
-  });
-  lifecycle.onStop('GPU poller', () => poller.close());
-  poller.start();
 }

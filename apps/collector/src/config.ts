@@ -1,6 +1,8 @@
 import { bytes, commonConfig, duration, integer, port } from '@vigil/service';
 import { z } from 'zod';
 import { gpuConfig } from '@vigil/gpu';
+import { nodeConfig } from './node/index.js';
+import { engineConfig } from './engines/config.js';
 
 const EXPECTED = 'a URL such as postgres://user:password@host:5432/name is expected';
 
@@ -28,6 +30,8 @@ export const configSchema = z.object({
   RETENTION: duration('30d', 86_400).describe('How long rows are kept, at least 1d; older spans are refused'),
   MODEL_LABELS_MAX: integer(100, 1, 10_000).describe('Distinct models in labels; further ones count as "other"'),
   ...gpuConfig,
+  ...nodeConfig,
+  ...engineConfig,
 });
 
 export type CollectorConfig = z.output<typeof configSchema>;

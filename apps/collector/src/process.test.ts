@@ -235,6 +235,7 @@ describe('a wrong start', () => {
       'Set DATA_DIR to a folder that this user may write',
     ],
     [{ DATABASE_URL: 'postgres://x@127.0.0.1/x', OTLP_BODY_LIMIT: '-1' }, 'OTLP_BODY_LIMIT is "-1"'],
+    [{ DATABASE_URL: 'postgres://x@127.0.0.1:1/x', ENGINE_METRICS: 'a=//me:hush@x' }, 'ENGINE_METRICS, "a": a URL'],
   ])('%j ends with a sentence', async (env, sentence) => {
     const collector = Collector.launch({ DATA_DIR: join(folder, 'wrong'), ...env } as Record<string, string>);
     running.push(collector);

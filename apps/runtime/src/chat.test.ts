@@ -249,7 +249,7 @@ describe('the span of a request', () => {
 
   it('of a stream says when its first token came, and of one cut short that the reasoning stayed open', async () => {
     const { chunks } = await stream('Hi', { max_tokens: 3 });
-    const { attributes, duration } = await spanOf(chunks[0]!.id);
+    const { attributes, duration, spanId } = await spanOf(chunks[0]!.id);
     expect(attributes).toMatchObject({
       'gen_ai.request.stream': true,
       'gen_ai.response.finish_reasons': ['length'],
@@ -258,6 +258,9 @@ describe('the span of a request', () => {
     });
     expect(attributes['gen_ai.response.time_to_first_chunk']).toBeGreaterThan(0);
     expect(attributes['gen_ai.response.time_to_first_chunk']).toBeLessThanOrEqual(duration);
+    const parts = runtime.receiver.parts.filter(({ parentSpanId }) => parentSpanId === spanId);
+    expect(parts.map(({ name }) => name)).toEqual(['queue', 'prefill', 'decode']);
+    expect(parts.reduce((sum, part) => sum + part.duration, 0)).toBeCloseTo(duration, 2);
   });
 });
 

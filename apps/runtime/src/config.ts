@@ -5,6 +5,29 @@ import { z } from 'zod';
 export const configSchema = z.object({
   ...commonConfig.shape,
   RUNTIME_PORT: port(8000).describe("Port of the runtime's OpenAI API"),
+  ENGINE: oneOf(['llama', 'upstream'], 'llama').describe(
+    'What answers: llama (llama.cpp, in a process of its own) or upstream (other servers, see UPSTREAMS)',
+  ),
+  UPSTREAMS: z
+    .string()
+    .optional()
+    .describe(
+      'Servers that answer where ENGINE=upstream: name=URL, parted by spaces, each with options after it, parted by ";": ' +
+        'weight=2 (its share), tier=2 (asked once those of tier 1 can not answer), key=NAME (the variable that holds its key), ' +
+        'model=NAME (what it calls the model), kind=vllm (or sglang, llama-server, ollama, deepseek, siliconflow, openai, other; ' +
+        'else found out), usage=never (it does not take stream_options). ' +
+        'Such as gpu=http://10.0.0.5:8000/v1;weight=2 backup=https://api.deepseek.com;tier=2;key=DEEPSEEK_API_KEY;model=deepseek-reasoner. ' +
+        'With MODEL_NAME all of them serve under that one name, else each under the names that it lists',
+    ),
+  UPSTREAM_CONNECT_TIMEOUT: duration('5s', 0.01).describe('How long a connection to an upstream may take'),
+  UPSTREAM_STALL: duration('5m', 0.01).describe('An upstream that streams, but sends nothing for so long is given up'),
+  UPSTREAM_ANSWER_TIMEOUT: duration('30m', 0.01).describe(
+    'How long an upstream may take for an answer that is not streamed',
+  ),
+  UPSTREAM_ANSWER_MAX: bytes('32MiB').describe('Greatest answer of an upstream that is not streamed'),
+  UPSTREAM_RETRIES: integer(2, 0, 10).describe(
+    'Further tries of a request, on other upstreams first, as long as nothing was answered',
+  ),
   MODEL: z
     .string()
     .optional()
@@ -21,10 +44,35 @@ export const configSchema = z.object({
   CONTEXT_SIZE: integer(4096, 16, 4_194_304).describe(
     'Tokens that prompt and answer may have together; never more than the model was trained on',
   ),
-  SLOTS: integer(4, 1, 256).describe('Requests that are answered at once'),
+  SLOTS: integer(0, 0, 256).describe(
+    'Requests that memory is kept for; 0 is as many as find room, at most BATCH_MAX (and 32 on a processor)',
+  ),
+  BATCH_MIN: integer(8, 1, 256).describe('Requests that are answered at once at the least, and to begin with'),
+  BATCH_MAX: integer(128, 1, 256).describe('Requests that are answered at once at the most'),
+  TARGET_LATENCY_MS: integer(200, 1, 60_000).describe(
+    'Milliseconds that one step of all answers is to take: fewer are answered at once where steps take longer',
+  ),
   QUEUE_MAX: integer(64, 0, 100_000).describe('Requests that may wait for a slot; more are refused with 429'),
+  QUEUE_TIMEOUT: duration('0s').describe('How long a request may wait for a slot; 0s is as long as it takes'),
+  REQUEST_TIMEOUT: duration('0s').describe('How long an answer may take, waiting included; 0s is as long as it takes'),
   THREADS: integer(0, 0, 1024).describe('Processor threads of the engine; 0 chooses by the size of the model'),
   LLAMA_GPU: oneOf(['auto', 'cuda', 'vulkan', 'metal', 'none'], 'auto').describe('What llama.cpp computes on'),
+  GPU_LAYERS: z
+    .string()
+    .default('auto')
+    .refine((v) => v === 'auto' || /^\d{1,4}$/.test(v), 'auto or a whole number is expected')
+    .transform((v) => (v === 'auto' ? v : Number(v)))
+    .describe('Layers of the model that go to the GPU; auto is as many as find room'),
+  KV_CACHE_TYPE: oneOf(['f16', 'q8_0'], 'f16').describe(
+    'How the context is kept: f16, or q8_0 in about half the memory, which needs FLASH_ATTENTION',
+  ),
+  FLASH_ATTENTION: flag(true).describe('Compute attention in pieces, which takes less memory'),
+  REASONING_BUDGET: integer(0, 0, 4_194_304).describe(
+    'Tokens after which reasoning is closed and the answer begins; 0 is never',
+  ),
+  LOOP_GUARD: oneOf(['off', 'report', 'stop'], 'stop').describe(
+    'What is done with an answer that repeats the same block again and again: stop ends it, finish_reason repetition',
+  ),
   ENGINE_STALL: duration('5m', 1).describe('An engine that shows no progress for so long is ended and started again'),
   BODY_LIMIT: bytes('4MiB').describe('Largest body of a request'),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl()

@@ -29,6 +29,8 @@ export interface ForkedSourceOptions<A extends Question> extends DeviceOptions {
   /** The child's program and its arguments. It answers each question once, with the question's id. */
   program: string;
   args?: readonly string[];
+  /** Options of Node.js for it. */
+  execArgv?: readonly string[];
   /** Must not throw. */
   toReading: (answer: A, time: Date) => GpuReading;
   /** Further failures after which a new child is the only remedy. */
@@ -123,7 +125,7 @@ export class ForkedSource<A extends Question> implements GpuSource {
     const child = fork(this.options.program, [...(this.options.args ?? [])], {
       // A leader of its own group, so that what it starts can be killed with it.
       detached: true,
-      execArgv: [],
+      execArgv: [...(this.options.execArgv ?? [])],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       env: childEnvironment(this.options.env ?? process.env),
     });

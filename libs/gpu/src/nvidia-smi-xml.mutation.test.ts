@@ -1,8 +1,9 @@
 import { parseString } from 'xml2js';
 import { describe, expect, it } from 'vitest';
 import { readSmiObject, readSmiXml, type SmiResult } from './nvidia-smi-xml.js';
+import { asV10, asV11, asV12, withMig } from './testing-smi.js';
 import { recording, withGpus } from './testing.js';
-import { FAILURE_KINDS, type GpuSample } from './types.js';
+import { FAILURE_KINDS, RECOVERY_ACTIONS, type GpuSample } from './types.js';
 
 const SEED = 20_260_101;
 const context = { time: new Date(0), source: 'nvidia-smi', replay: false };
@@ -18,7 +19,7 @@ function generator(seed: number): () => number {
   };
 }
 
-const ODD_TEXTS = ['N/A', '[N/A]', 'NaN', 'NaN %', 'Infinity W', '-5 MiB', '999999999999999999999 MiB', '17592186044415 MiB', '1e9 C', '0x10 %', '101 %', '1.2.3 W', '', '-0 %', '½ W', '__proto__'] as const; // prettier-ignore
+const ODD_TEXTS = ['N/A', 'Yes', 'No', '1', '-1', 'Active', '[N/A]', 'NaN', 'NaN %', 'Infinity W', '-5 MiB', '999999999999999999999 MiB', '17592186044415 MiB', '1e9 C', '0x10 %', '101 %', '1.2.3 W', '', '-0 %', '½ W', '__proto__'] as const; // prettier-ignore
 const ODD_VALUES: readonly unknown[] = [...ODD_TEXTS, null, [], {}, [[]], { _: '5 W' }, { $: {} }, 0, NaN, true];
 const ODD_PIECES = [...ODD_TEXTS, '<', '>', '&', '</gpu>', '<gpu>', '<a b="c">', '<!--', ']]>', '\0', '<?x?>', '</nvidia_smi_log>'] as const; // prettier-ignore
 
@@ -39,16 +40,23 @@ function brokenSample(s: GpuSample): string[] {
     if (typeof value !== 'number' || !(value >= min && value <= max)) faults.push(`${name} is ${String(value)}`);
   };
   for (const name of ['memoryRatio', 'utilization', 'memoryUtilization', 'fanSpeed'] as const) within(name, 0, 1);
-  for (const name of ['memoryUsed', 'memoryReserved', 'memoryTotal', 'eccUncorrected', 'pcieTx', 'pcieRx'] as const)
+  const counts = ['eccCorrected', 'eccUncorrected', 'remappedCorrected', 'remappedUncorrected', 'pcieReplays'] as const;
+  for (const name of ['memoryUsed', 'memoryReserved', 'memoryTotal', 'pcieTx', 'pcieRx', ...counts] as const)
     within(name, 0, Number.MAX_SAFE_INTEGER);
+  for (const name of counts) if (s[name] !== null && !Number.isInteger(s[name])) faults.push(`${name} is not whole`);
   for (const name of ['temperature', 'memoryTemperature'] as const) within(name, -100, 300);
+  within('temperatureMargin', -300, 300);
   for (const name of ['power', 'powerLimit'] as const) within(name, 0, 100_000);
-  for (const name of ['smClock', 'memoryClock'] as const) within(name, 0, 1e12);
+  for (const name of ['smClock', 'memoryClock', 'graphicsClock', 'videoClock'] as const) within(name, 0, 1e12);
+  for (const name of ['remapPending', 'remapFailed'] as const)
+    if (s[name] !== null && typeof s[name] !== 'boolean') faults.push(`${name} is odd`);
+  if (s.recoveryAction !== null && !RECOVERY_ACTIONS.includes(s.recoveryAction)) faults.push('recoveryAction is odd');
+  if (!/^\d+(\/\d+)?$/.test(s.gpu)) faults.push(`gpu is ${s.gpu}`);
   for (const name of ['uuid', 'name', 'driver'] as const)
     if (s[name] !== null && (typeof s[name] !== 'string' || s[name].length > 200)) faults.push(`${name} is odd`);
   for (const p of s.processes)
     if (!Number.isSafeInteger(p.pid) || (p.memory !== null && !(p.memory >= 0))) faults.push(`process ${p.pid}`);
-  if (!s.throttleReasons.every((r) => /^[a-z_]+$/.test(r) && r !== 'gpu_idle')) faults.push('throttle reasons');
+  if (!(s.throttleReasons ?? []).every((r) => /^[a-z_]+$/.test(r) && r !== 'gpu_idle')) faults.push('throttle reasons');
   return faults;
 }
 
@@ -61,7 +69,15 @@ describe('any mutation of a good document gives samples or a typed error', () =>
     const random = generator(SEED);
     const below = (n: number): number => Math.floor(random() * n);
     const pick = <T>(from: readonly T[]): T => from[below(from.length)]!;
-    const originals = [await compact(), withGpus(await compact(), 2)];
+    const good = await compact();
+    const originals = [
+      good,
+      withGpus(good, 2),
+      withMig(good, { 3: 8192, 4: 0 }),
+      asV12(good),
+      asV11(good),
+      asV10(good),
+    ];
     const mutate = (xml: string): string => {
       const at = below(xml.length);
       const length = 1 + below(random() < 0.5 ? 4 : 400);
@@ -103,7 +119,11 @@ describe('any mutation of a good document gives samples or a typed error', () =>
     const below = (n: number): number => Math.floor(random() * n);
     const pick = <T>(from: readonly T[]): T => from[below(from.length)]!;
     let original: unknown;
-    parseString(withGpus(await compact(), 2), { explicitArray: false, trim: true }, (_, data) => (original = data));
+    parseString(
+      withMig(withGpus(await compact(), 2), { 3: 8192, 4: 0 }),
+      { explicitArray: false, trim: true },
+      (_, data) => (original = data),
+    );
     const json = JSON.stringify(original);
     type Node = Record<string, unknown>;
     const places = (node: unknown, found: [Node, string][] = []): [Node, string][] => {

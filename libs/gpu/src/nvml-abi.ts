@@ -4,8 +4,10 @@
  * offsets below: nothing is converted on the way, and a 64-bit value is always read by `readU64`.
  */
 import koffi from 'koffi';
+import { THROTTLE_REASONS } from './types.js';
 
 const DEVICE = 'uintptr_t';
+const SET = 'uintptr_t';
 const U32 = 'uint32_t';
 const OUT = 'void *';
 
@@ -31,9 +33,23 @@ const PARAMETERS = {
   nvmlDeviceGetCurrentClocksThrottleReasons: [DEVICE, OUT],
   nvmlDeviceGetTotalEccErrors: [DEVICE, U32, U32, OUT],
   nvmlDeviceGetPcieThroughput: [DEVICE, U32, OUT],
+  nvmlDeviceGetPcieReplayCounter: [DEVICE, OUT],
+  nvmlDeviceGetRemappedRows: [DEVICE, OUT, OUT, OUT, OUT],
+  nvmlDeviceGetMarginTemperature: [DEVICE, OUT],
+  nvmlDeviceGetTemperatureThreshold: [DEVICE, U32, OUT],
   nvmlDeviceGetFanSpeed: [DEVICE, OUT],
   nvmlDeviceGetFieldValues: [DEVICE, 'int', OUT],
   nvmlDeviceGetMigMode: [DEVICE, OUT, OUT],
+  nvmlDeviceGetMaxMigDeviceCount: [DEVICE, OUT],
+  nvmlDeviceGetMigDeviceHandleByIndex: [DEVICE, U32, OUT],
+  nvmlDeviceGetGpuInstanceId: [DEVICE, OUT],
+  nvmlDeviceGetAttributes_v2: [DEVICE, OUT],
+  nvmlEventSetCreate: [OUT],
+  nvmlEventSetFree: [SET],
+  nvmlEventSetWait_v2: [SET, OUT, U32],
+  nvmlEventSetWait: [SET, OUT, U32],
+  nvmlDeviceGetSupportedEventTypes: [DEVICE, OUT],
+  nvmlDeviceRegisterEvents: [DEVICE, 'uint64_t', SET],
   nvmlDeviceGetComputeRunningProcesses_v3: [DEVICE, OUT, OUT],
   nvmlDeviceGetComputeRunningProcesses_v2: [DEVICE, OUT, OUT],
   nvmlDeviceGetComputeRunningProcesses: [DEVICE, OUT, OUT],
@@ -43,39 +59,72 @@ const PARAMETERS = {
 } as const satisfies Record<string, readonly string[]>;
 
 export type NvmlFunction = keyof typeof PARAMETERS;
+export type NvmlArgument = number | bigint | Buffer;
 
 /** The parameters of `nvmlDeviceGetMemoryInfo_v2`: 40 bytes, whose first four the caller sets. */
 export const MEMORY_V2 = { bytes: 40, version: 0x2000028, total: 8, reserved: 16, free: 24, used: 32 } as const;
 /** `used` counts what the driver reserves. */
 export const MEMORY_V1 = { bytes: 24, total: 0, free: 8, used: 16 } as const;
-export const FIELD_VALUE = { bytes: 40, id: 0, type: 24, status: 28, value: 32 } as const;
-/** Entries of `…RunningProcesses`; the first version is shorter than the later ones. */
-export const PROCESS = { v1Bytes: 16, bytes: 24, pid: 0, memory: 8 } as const;
+/** `nvmlFieldValue_t`; the caller sets id and scope. */
+export const FIELD_VALUE = { bytes: 40, id: 0, scope: 4, type: 24, status: 28, value: 32 } as const;
+/** Entries of `…RunningProcesses`; the first version is shorter than the later ones and names no GPU instance. */
+export const PROCESS = { v1Bytes: 16, bytes: 24, pid: 0, memory: 8, gpuInstance: 16 } as const;
+/** `nvmlEventData_t`. */
+export const EVENT = { bytes: 32, device: 0, type: 8, data: 16, gpuInstance: 24 } as const;
+export const EVENT_XID = 0x8;
+/** `nvmlMarginTemperature_t`, whose first four bytes the caller sets. */
+export const MARGIN_TEMPERATURE = { bytes: 8, version: 0x1000008, margin: 4 } as const;
+/** `nvmlDeviceAttributes_t`: slices of the GPU instance, memory in MiB. */
+export const ATTRIBUTES = { bytes: 40, slices: 24, memory: 32 } as const;
+/** In place of a GPU instance's number where there is none. */
+export const NO_INSTANCE = 0xffffffff;
 /** Room for each entry: some drivers (535.43 to 535.86) write longer ones than they should. */
 export const PROCESS_ROOM_BYTES = 40;
 /** Room for a name, UUID or version. */
 export const TEXT_BYTES = 96;
 
 export const TEMPERATURE_GPU = 0;
-export const CLOCK = { sm: 1, memory: 2 } as const;
-export const ECC = { uncorrected: 1, volatile: 0 } as const;
+export const TEMPERATURE_SLOWDOWN = 1;
+export const CLOCK = { graphics: 0, sm: 1, memory: 2, video: 3 } as const;
+export const ECC = { corrected: 0, uncorrected: 1, volatile: 0 } as const;
 export const PCIE = { tx: 0, rx: 1 } as const;
-export const FIELD_MEMORY_TEMPERATURE = 82;
+/** Field ids (`NVML_FI_DEV_…`). */
+export const FIELD = {
+  nvlinkFlitErrors: 38,
+  nvlinkDataErrors: 45,
+  nvlinkReplays: 52,
+  nvlinkRecoveries: 59,
+  memoryTemperature: 82,
+  pcieReplays: 94,
+  nvlinkTx: 138,
+  nvlinkRx: 139,
+  remappedCorrected: 142,
+  remappedUncorrected: 143,
+  remapPending: 144,
+  remapFailed: 145,
+  pcieTx: 197,
+  pcieRx: 198,
+  recoveryAction: 230,
+} as const;
+/** Scope of a field that is told by link: all of them. */
+export const ALL_LINKS = 0xffffffff;
 
-/** Bits of the clock event reasons other than idle (0x1), by the names that nvidia-smi gives them. */
-export const CLOCK_EVENT_REASONS: readonly (readonly [bit: bigint, name: string])[] = [
-  [0x2n, 'applications_clocks_setting'],
-  [0x4n, 'sw_power_cap'],
-  [0x8n, 'hw_slowdown'],
-  [0x10n, 'sync_boost'],
-  [0x20n, 'sw_thermal_slowdown'],
-  [0x40n, 'hw_thermal_slowdown'],
-  [0x80n, 'hw_power_brake_slowdown'],
-  [0x100n, 'display_clocks_setting'],
-];
+/** Bits of the clock event reasons other than idle (0x1), by their names. */
+export const CLOCK_EVENT_REASONS = THROTTLE_REASONS.map((name, i) => [2 ** (i + 1), name] as const);
 
 /** `nvmlReturn_t`, as far as it decides something here. */
-export const CODE = { ok: 0, notSupported: 3, insufficientSize: 7, functionNotFound: 13, versionMismatch: 25 } as const;
+export const CODE = {
+  ok: 0,
+  invalidArgument: 2,
+  notSupported: 3,
+  noPermission: 4,
+  notFound: 6,
+  insufficientSize: 7,
+  timeout: 10,
+  functionNotFound: 13,
+  versionMismatch: 25,
+  deprecated: 26,
+} as const;
 
 /** The library cannot be opened at all. */
 export class LibraryError extends Error {
@@ -106,7 +155,7 @@ export class NvmlLibrary {
   }
 
   /** @returns `nvmlReturn_t`; that of a function not found where the library lacks this one */
-  call(name: NvmlFunction, ...args: (number | bigint | Buffer)[]): number {
+  call(name: NvmlFunction, ...args: NvmlArgument[]): number {
     if (!this.bound.has(name)) this.bound.set(name, this.bind(name));
     const bound = this.bound.get(name);
     return bound === undefined ? CODE.functionNotFound : (bound(...args) as number);
@@ -121,10 +170,17 @@ export class NvmlLibrary {
   }
 }
 
+/** A device, an event set: an opaque pointer, of which no bit may be lost. */
+export type Handle = number | bigint;
+
 /** An unsigned 64-bit value; `null` where it is not a whole number in JavaScript, as is 2^64 - 1 (unknown). */
 export function readU64(buffer: Buffer, offset = 0): number | null {
-  const value = Number(buffer.readBigUInt64LE(offset));
+  const value = buffer.readUInt32LE(offset + 4) * 2 ** 32 + buffer.readUInt32LE(offset);
   return Number.isSafeInteger(value) ? value : null;
+}
+
+export function readHandle(buffer: Buffer, offset = 0): Handle {
+  return readU64(buffer, offset) ?? buffer.readBigUInt64LE(offset);
 }
 
 /** Text up to its first zero byte; `null` for none. */
@@ -134,20 +190,23 @@ export function readText(buffer: Buffer, max: number): string | null {
   return text === '' ? null : text.slice(0, max);
 }
 
-/** The number of an `nvmlFieldValue_t`; `null` for a failed one and for an unknown type. */
-export function readFieldValue(buffer: Buffer): number | null {
-  const { type, status, value } = FIELD_VALUE;
-  if (buffer.readInt32LE(status) !== CODE.ok) return null;
-  switch (buffer.readInt32LE(type)) {
-    case 0:
-      return buffer.readDoubleLE(value);
+/** The number of an `nvmlFieldValue_t` that was told; `null` for an unknown type and for what is no number here. */
+export function readFieldValue(buffer: Buffer, offset = 0): number | null {
+  const value = offset + FIELD_VALUE.value;
+  switch (buffer.readInt32LE(offset + FIELD_VALUE.type)) {
+    case 0: {
+      const told = buffer.readDoubleLE(value);
+      return Number.isFinite(told) ? told : null;
+    }
     case 1:
       return buffer.readUInt32LE(value);
     case 2:
     case 3:
       return readU64(buffer, value);
-    case 4:
-      return Number(buffer.readBigInt64LE(value));
+    case 4: {
+      const told = Number(buffer.readBigInt64LE(value));
+      return Number.isSafeInteger(told) ? told : null;
+    }
     case 5:
       return buffer.readInt32LE(value);
     default:

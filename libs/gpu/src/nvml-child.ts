@@ -35,7 +35,7 @@ function read(): NvmlResult {
 
 dieWithParent();
 process.on('message', ({ id }: Question) => {
-  const answer: NvmlAnswer = { id, ...read() };
+  const answer: NvmlAnswer = { id, ...read(), events: reader.takeEvents() };
   if (process.connected) process.send?.(answer, () => undefined);
 });
 process.on('disconnect', () => process.exit(0));

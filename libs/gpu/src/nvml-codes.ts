@@ -20,6 +20,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   18: 'driver and NVML library do not fit',
   20: 'there is not enough memory',
   25: 'the library wants another version of a structure',
+  26: 'no longer supported',
   28: 'the GPU is not there',
   999: 'unknown error',
 };

@@ -59,7 +59,12 @@ describe.skipIf(!hasCompiler())('NvmlSource, when something fails', () => {
       await fake.calls();
       await fake.does(`nvmlDeviceGetPowerUsage=${code}`);
       expect(await bench.source.read()).toMatchObject({ state: 'failed', kind, reason: expect.stringMatching(reason) });
-      expect((await fake.calls()).slice(-2)).toEqual(['nvmlDeviceGetPowerUsage 0', 'nvmlShutdown']);
+      expect((await fake.calls()).slice(-4)).toEqual([
+        'nvmlDeviceGetPowerUsage 0',
+        'nvmlEventSetWait_v2',
+        'nvmlEventSetFree',
+        'nvmlShutdown',
+      ]);
       await fake.does();
       good(await bench.source.read());
       expect((await fake.calls())[0]).toBe('nvmlInit_v2');
@@ -78,6 +83,29 @@ describe.skipIf(!hasCompiler())('NvmlSource, when something fails', () => {
       good(await bench.source.read());
     });
 
+    it('is heeded wherever it comes from', async () => {
+      good(await bench.source.read());
+      const device = (await fake.calls()).map((call) => call.split(' ')[0]!);
+      const asked = new Set(device.filter((name) => !['nvmlInit_v2', 'nvmlShutdown'].includes(name)));
+      expect(asked.size).toBeGreaterThan(20);
+      for (const name of asked) {
+        // Anew, so that the calls of the slow beat are among those that fail.
+        await fake.does('nvmlDeviceGetPowerUsage=15');
+        expect(await bench.source.read()).toMatchObject({ state: 'failed', kind: 'gpu-lost' });
+        await fake.does(`${name}=15`);
+        expect(await bench.source.read(), name).toMatchObject({ state: 'failed', kind: 'gpu-lost' });
+        await fake.does();
+        good(await bench.source.read());
+      }
+    });
+
+    it.each([1, 9, 15, 18, 28])('%i is heeded in the status of a field, too', async (code) => {
+      await fake.does(`field.82.status=${code}`, 'field.82=55');
+      expect(await bench.source.read()).toMatchObject({ state: 'failed' });
+      await fake.does();
+      good(await bench.source.read());
+    });
+
     it('a library too old to be initialised says so', async () => {
       await bench.remake(await fake.library('ancient', ['nvmlInit_v2']));
       expect(await bench.source.read()).toMatchObject({
@@ -85,6 +113,25 @@ describe.skipIf(!hasCompiler())('NvmlSource, when something fails', () => {
         kind: 'driver',
         reason: expect.stringMatching(/13/),
       });
+    });
+  });
+
+  describe('a library that lacks', () => {
+    it.each(['nvmlDeviceGetCount_v2', 'nvmlDeviceGetHandleByIndex_v2'])('%s cannot be read', async (name) => {
+      await bench.remake(await fake.library('without', [name]));
+      expect(await bench.source.read()).toMatchObject({ state: 'failed', reason: expect.stringMatching(/\w/) });
+    });
+
+    it('any other function is read without a remark', async () => {
+      good(await bench.source.read());
+      const named = (await fake.calls()).map((call) => call.split(' ')[0]!);
+      const needed = ['nvmlInit_v2', 'nvmlDeviceGetCount_v2', 'nvmlDeviceGetHandleByIndex_v2'];
+      const others = [...new Set(named)].filter((name) => !needed.includes(name));
+      expect(others.length).toBeGreaterThan(20);
+      for (const name of [...others, 'nvmlShutdown', 'nvmlEventSetFree']) {
+        await bench.remake(await fake.library('without', [name]));
+        expect(await bench.source.read(), name).toMatchObject({ state: 'up', samples: [{ gpu: '0' }], notes: [] });
+      }
     });
   });
 

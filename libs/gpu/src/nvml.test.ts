@@ -22,13 +22,13 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       events: [],
       samples: [
         {
-          ...UNTOLD,
           time: new Date(1000),
           source: 'nvml',
           replay: false,
           gpu: '0',
           uuid: 'GPU-0',
           name: 'Fake GPU',
+          migProfile: null,
           driver: '580.159.04',
           memoryUsed: 96370 * 2 ** 20,
           memoryReserved: 616 * 2 ** 20,
@@ -38,14 +38,27 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
           memoryUtilization: 0.29,
           temperature: 40,
           memoryTemperature: 55,
+          temperatureMargin: 24,
           power: 690.81,
           powerLimit: 700,
           energy: Number.MAX_SAFE_INTEGER / 1000,
           fanSpeed: 0.3,
           smClock: 1.98e9,
           memoryClock: 3.201e9,
+          graphicsClock: 1.965e9,
+          videoClock: 1.545e9,
           throttleReasons: ['sw_power_cap'],
+          eccCorrected: 5,
           eccUncorrected: 2,
+          remappedCorrected: 1,
+          remappedUncorrected: 2,
+          remapPending: true,
+          remapFailed: false,
+          recoveryAction: 'none',
+          pcieReplays: 7,
+          nvlinkTx: 1000 * 1024,
+          nvlinkRx: 2000 * 1024,
+          nvlinkErrors: 4321,
           pcieTx: 1e6,
           pcieRx: 2e6,
           migMode: 'disabled',
@@ -66,7 +79,8 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
   it('initialises once, and makes the slow calls in every fourth cycle', async () => {
     const slow: number[] = [];
     for (let cycle = 0; cycle < 9; cycle++) {
-      expect(await bench.one()).toMatchObject({ pcieTx: 1e6, pcieRx: 2e6, powerLimit: 700, migMode: 'disabled' });
+      const told = await bench.one();
+      expect(told).toMatchObject({ pcieTx: 1e6, pcieRx: 2e6, powerLimit: 700, migMode: 'disabled', eccUncorrected: 2 });
       const calls = await fake.calls();
       expect(calls.filter((c) => c === 'nvmlInit_v2')).toHaveLength(cycle === 0 ? 1 : 0);
       if (calls.includes('nvmlDeviceGetPcieThroughput 0')) slow.push(cycle);
@@ -79,16 +93,37 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       ['nvmlDeviceGetMemoryInfo_v2', { memoryReserved: null, memoryUsed: (96370 + 616) * 2 ** 20 }],
       ['nvmlDeviceGetUtilizationRates', { utilization: null, memoryUtilization: null }],
       ['nvmlDeviceGetTemperature', { temperature: null }],
-      ['nvmlDeviceGetFieldValues', { memoryTemperature: null }],
+      [
+        'nvmlDeviceGetFieldValues',
+        {
+          memoryTemperature: null,
+          recoveryAction: null,
+          nvlinkTx: null,
+          nvlinkRx: null,
+          nvlinkErrors: null,
+          // Told by calls of their own.
+          pcieReplays: 8,
+          remappedCorrected: 11,
+          remappedUncorrected: 12,
+          remapPending: false,
+          remapFailed: true,
+        },
+      ],
+      // 89 °C less the 40 °C of now.
+      ['nvmlDeviceGetMarginTemperature', { temperatureMargin: 49 }],
       ['nvmlDeviceGetPowerUsage', { power: null }],
       ['nvmlDeviceGetEnforcedPowerLimit', { powerLimit: null }],
       ['nvmlDeviceGetTotalEnergyConsumption', { energy: null }],
       ['nvmlDeviceGetFanSpeed', { fanSpeed: null }],
-      ['nvmlDeviceGetClockInfo', { smClock: null, memoryClock: null }],
+      ['nvmlDeviceGetClockInfo', { smClock: null, memoryClock: null, graphicsClock: null, videoClock: null }],
       ['nvmlDeviceGetCurrentClocksEventReasons', { throttleReasons: ['hw_thermal_slowdown'] }],
-      ['nvmlDeviceGetTotalEccErrors', { eccUncorrected: null }],
+      ['nvmlDeviceGetTotalEccErrors', { eccCorrected: null, eccUncorrected: null }],
       ['nvmlDeviceGetPcieThroughput', { pcieTx: null, pcieRx: null }],
       ['nvmlDeviceGetMigMode', { migMode: null }],
+      ['nvmlEventSetCreate', {}],
+      ['nvmlDeviceGetSupportedEventTypes', {}],
+      ['nvmlDeviceRegisterEvents', {}],
+      ['nvmlEventSetWait_v2', {}],
       ['nvmlDeviceGetUUID', { uuid: null }],
       ['nvmlDeviceGetName', { name: null }],
       ['nvmlSystemGetDriverVersion', { driver: null }],
@@ -106,7 +141,6 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       const reading = await bench.source.read();
       expect(reading).toMatchObject({ state: 'up', notes: [] });
       expect(reading.state === 'up' && reading.samples[0]).toEqual({
-        ...UNTOLD,
         ...before,
         ...expected,
         ...(expected.memoryUsed && { memoryRatio: expected.memoryUsed / before.memoryTotal! }),
@@ -115,7 +149,14 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
 
     it('a library that lacks them all but the memory still serves', async () => {
       const lacking = NULLS.map(([name]) => name);
-      const more = ['nvmlDeviceGetCurrentClocksThrottleReasons', 'nvmlDeviceGetComputeRunningProcesses_v2'];
+      const more = [
+        'nvmlDeviceGetCurrentClocksThrottleReasons',
+        'nvmlDeviceGetComputeRunningProcesses_v2',
+        'nvmlDeviceGetRemappedRows',
+        'nvmlDeviceGetPcieReplayCounter',
+        'nvmlDeviceGetTemperatureThreshold',
+        'nvmlEventSetWait',
+      ];
       await bench.remake(await fake.library('poor', [...lacking, ...more]));
       const reading = await bench.source.read();
       expect(reading).toMatchObject({ state: 'up', notes: [] });
@@ -142,7 +183,7 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
         fanSpeed: null,
         smClock: null,
         memoryClock: null,
-        throttleReasons: [],
+        throttleReasons: null,
         eccUncorrected: null,
         pcieTx: null,
         pcieRx: null,
@@ -197,17 +238,78 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
   });
 
   it.each([
-    [0, 0, 55],
-    [1, 0, 55],
-    [2, 0, 55],
-    [3, 0, 55],
-    [4, 0, -5],
-    [5, 0, -5],
-    [6, 0, null],
-    [1, 3, null],
-  ])('reads a field value of type %i and status %i', async (type, status, expected) => {
-    await fake.does(`field.type=${type}`, `field.status=${status}`);
-    expect(await bench.one()).toMatchObject({ memoryTemperature: expected });
+    [0, 0, 55, 55],
+    [1, 0, 55, 55],
+    [2, 0, 55, 55],
+    [3, 0, 55, 55],
+    [4, 0, -5, -5],
+    [5, 0, -5, -5],
+    [6, 0, 55, null],
+    [1, 2, 55, null],
+    [1, 3, 55, null],
+    [1, 26, 55, null],
+    [3, 0, '18446744073709551615', null],
+    [4, 0, '-9223372036854775808', null],
+  ])('reads a field value of type %i and status %i', async (type, status, told, expected) => {
+    await fake.does(`field.82=${told}`, `field.82.type=${type}`, `field.82.status=${status}`);
+    expect(await bench.source.read()).toMatchObject({ notes: [], samples: [{ memoryTemperature: expected }] });
+  });
+
+  it('remarks upon a field that fails, and reads the others', async () => {
+    await fake.does('field.94=1', 'field.94.status=999');
+    expect(await bench.source.read()).toMatchObject({
+      notes: [expect.stringMatching(/for field 94 with code 999: \w/)],
+      samples: [{ nvlinkTx: 1000 * 1024, pcieReplays: 8 }],
+    });
+  });
+
+  it.each([
+    [1, 'gpu_reset', 0],
+    [2, 'node_reboot', 0],
+    [3, 'drain_p2p', 0],
+    [4, 'drain_and_reset', 0],
+    [5, null, 1],
+  ])('recovery action %i is %s', async (told, expected, notes) => {
+    await fake.does(`field.230=${told}`);
+    const reading = await bench.source.read();
+    expect(reading).toMatchObject({ state: 'up', samples: [{ recoveryAction: expected }] });
+    expect(reading.state === 'up' && reading.notes).toHaveLength(notes);
+  });
+
+  it('adds up the errors of NVLinks that are told', async () => {
+    await fake.does('field.38.status=3', 'field.38=1', 'field.45.status=3', 'field.45=1');
+    expect(await bench.one()).toMatchObject({ nvlinkErrors: 4300 });
+  });
+
+  it('has no margin where neither it nor a threshold is told', async () => {
+    await fake.does('nvmlDeviceGetMarginTemperature=25', 'nvmlDeviceGetTemperatureThreshold=3');
+    expect(await bench.source.read()).toMatchObject({ notes: [], samples: [{ temperatureMargin: null }] });
+  });
+
+  describe('PCIe traffic', () => {
+    /** Of five readings, of which the first and the last ask for it. */
+    const afterTwo = async (...later: string[]): Promise<GpuSample> => {
+      await bench.samples();
+      await fake.does(...later);
+      for (let i = 0; i < 3; i++) await bench.samples();
+      return bench.one();
+    };
+
+    it('is the rate of the byte counters where there are such', async () => {
+      await fake.does('field.197=1000000', 'field.198=5000000');
+      const { pcieTx, pcieRx } = await afterTwo('field.197=3000000', 'field.198=5000000');
+      expect(pcieTx).toBeGreaterThan(0);
+      expect(pcieRx).toBe(0);
+      expect(await fake.callsSoFar()).not.toContain('PcieThroughput');
+    });
+
+    it('is measured where the counters have 32 bits or have gone back', async () => {
+      await fake.does('field.197=1', 'field.198=1', 'field.197.type=1');
+      expect(await bench.one()).toMatchObject({ pcieTx: 1e6, pcieRx: 2e6 });
+      await bench.remake();
+      await fake.does('field.197=1000', 'field.198=1000');
+      expect(await afterTwo('field.197=2000', 'field.198=999')).toMatchObject({ pcieTx: 1e6, pcieRx: 2e6 });
+    });
   });
 
   it('names every reason that lowers clocks, but not idleness', async () => {
@@ -222,13 +324,6 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
       'hw_power_brake_slowdown',
       'display_clocks_setting',
     ]);
-  });
-
-  describe('MIG', () => {
-    it('leaves the utilisation open', async () => {
-      await fake.does('value.nvmlDeviceGetMigMode=1', 'nvmlDeviceGetUtilizationRates=3');
-      expect(await bench.one()).toMatchObject({ migMode: 'enabled', utilization: null, temperature: 40 });
-    });
   });
 
   describe('processes', () => {

@@ -17,6 +17,8 @@ export const BYTES: Quantity = {
 };
 export const RATIO: Quantity = { units: { '%': 1 }, divisor: 100, min: 0, max: 1 };
 export const CELSIUS: Quantity = { units: { C: 1 }, min: -100, max: 300 };
+/** Degrees that are left: below 0 past the threshold. */
+export const MARGIN: Quantity = { units: { C: 1 }, min: -300, max: 300 };
 export const WATTS: Quantity = { units: { W: 1 }, min: 0, max: 100_000 };
 export const HERTZ: Quantity = { units: { MHz: 1e6, GHz: 1e9 }, min: 0, max: 1e12 };
 /** NVML documents KB/s; taken as 1000 bytes. */

@@ -46,6 +46,12 @@ export class FakeNvml {
     await rename(`${this.behaviour}.new`, this.behaviour);
   }
 
+  /** XIDs, each with its GPU and, in MIG mode, its GPU instance. NVML tells each of them once. */
+  async happens(...events: (readonly [gpu: number, code: number | string, instance?: number])[]): Promise<void> {
+    const lines = events.map(([gpu, code, instance = -1]) => `${gpu} ${code} ${instance}\n`);
+    await writeFile(`${this.behaviour}.events`, lines.join(''));
+  }
+
   get behaviour(): string {
     return join(this.folder, 'behaviour');
   }
@@ -95,9 +101,10 @@ export class NvmlBench {
     this.source = NvmlBench.open(this.fake, library, timeoutSeconds);
   }
 
-  /** One whole GPU, no call noted yet, a new source. */
+  /** One whole GPU, no event, no call noted yet, a new source. */
   async reset(): Promise<void> {
     await this.fake.does();
+    await this.fake.happens();
     await this.fake.calls();
     await this.remake();
   }

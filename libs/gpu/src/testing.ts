@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export const recording = (name: 'h200-idle' | 'h200-load'): Promise<string> =>
+export const recording = (name: 'h100-idle' | 'h100-load' | 'h200-idle' | 'h200-load'): Promise<string> =>
   readFile(new URL(`../fixtures/nvidia-smi/${name}.xml`, import.meta.url), 'utf8');
 
 /** A document with `count` GPUs, made of the one GPU of another. */

@@ -59,8 +59,8 @@ export interface GpuSample {
   memoryClock: number | null;
   graphicsClock: number | null;
   videoClock: number | null;
-  /** Active reasons for lowered clocks, other than idle, such as `sw_power_cap`, `hw_thermal_slowdown`. */
-  throttleReasons: string[];
+  /** Active reasons for lowered clocks, other than idle, such as `sw_power_cap`; `null` where they are not told at all. */
+  throttleReasons: string[] | null;
   /** Memory errors since the driver was loaded. */
   eccCorrected: number | null;
   eccUncorrected: number | null;
@@ -84,6 +84,18 @@ export interface GpuSample {
   migMode: 'enabled' | 'disabled' | null;
   processes: GpuProcess[];
 }
+
+/** Reasons for lowered clocks other than idle, by the names that nvidia-smi gives them, in the order of their bits from 0x2. */
+export const THROTTLE_REASONS = [
+  'applications_clocks_setting',
+  'sw_power_cap',
+  'hw_slowdown',
+  'sync_boost',
+  'sw_thermal_slowdown',
+  'hw_thermal_slowdown',
+  'hw_power_brake_slowdown',
+  'display_clocks_setting',
+] as const;
 
 /** How bad an event is: `application` is a fault of the program that ran, not of the GPU. */
 export type GpuEventClass = 'critical' | 'warning' | 'application' | 'unknown';
@@ -128,6 +140,8 @@ export const FAILURE_KINDS = [
   'malformed',
   /** XML, but not what the tool is known to print. */
   'unexpected',
+  /** What should answer over HTTP does not: nobody listens there, or it answers with an error. */
+  'unreachable',
   /** The child process ended or could not be started. */
   'child',
   /** The reading was called off. */

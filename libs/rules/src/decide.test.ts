@@ -1,3 +1,4 @@
+import { findSignal } from '@vigil/signals';
 import { describe, expect, it } from 'vitest';
 import { decide, fingerprintOf, FORGET_SECONDS, FORGET_UNRESOLVED_SECONDS, type DecideOptions } from './decide.js';
 import { testRule } from './testing.js';
@@ -159,6 +160,37 @@ describe('after a start or an outage', () => {
   ])('readings count at once', (before, value, to) => {
     const { transitions } = beat(held, before, value, 10, { ...OPTIONS, absenceCounts: false });
     expect(transitions.map((t) => t.to)).toEqual(to === null ? [] : [to]);
+  });
+});
+
+describe('a rule on an age', () => {
+  const silence: Rule = {
+    ...immediate,
+    signal: findSignal('gpu.silence')!,
+    condition: { kind: 'above', threshold: 120 },
+  };
+  const early = { ...OPTIONS, absenceCounts: false };
+
+  it('fires although data ended, since the age is there', () => {
+    expect(beat(silence, inactive, 500).transitions.map((t) => t.to)).toEqual(['firing']);
+  });
+
+  it.each([undefined, inactive, resolved, silent])(
+    'concludes nothing after a start or an outage from what may only not be stored yet',
+    (before) => {
+      const { alerts, transitions } = beat(silence, before, 500, 10, early);
+      expect(transitions).toEqual([]);
+      expect(alerts).toEqual(before ? [{ ...before, evaluatedAt: at(10) }] : []);
+    },
+  );
+
+  it('believes at once that something is there', () => {
+    expect(beat(silence, firing, 5, 10, early).transitions.map((t) => t.to)).toEqual(['resolved']);
+  });
+
+  it('does not resolve when even the age is forgotten', () => {
+    const { transitions } = beat(silence, firing, null);
+    expect(transitions.map((t) => [t.to, t.notify])).toEqual([['no_data', true]]);
   });
 });
 

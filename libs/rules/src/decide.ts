@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { measuresAbsence } from '@vigil/signals';
 import type { Alert, AlertState, Reading, Rule, Transition } from './types.js';
 
 /** How long a label set without data is remembered, in seconds; one that was firing when its data ended, for longer. */
@@ -13,7 +14,7 @@ export interface DecideOptions {
   maxGapSeconds: number;
   /**
    * False for a while after a start or an outage: data that are missing may only not be there yet, so nothing is
-   * concluded from their absence.
+   * concluded from their absence, nor from an age that is too great.
    */
   absenceCounts: boolean;
 }
@@ -41,6 +42,7 @@ export function decide(
   const read = new Set<string>();
   for (const { labels: given, value } of readings) {
     if (!Number.isFinite(value)) continue;
+    if (!options.absenceCounts && measuresAbsence(rule.signal) && holds(rule, value)) continue;
     const labels = { ...rule.where, ...given };
     const fingerprint = fingerprintOf(labels);
     read.add(fingerprint);

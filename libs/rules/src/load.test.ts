@@ -46,6 +46,7 @@ describe('a good folder', () => {
     await write('b.yml', text({ alert: 'B', by: undefined, where: '{ replay: true }', for: undefined }));
     await write('a.yaml', text({ alert: 'A', signal: 'request.error.ratio', over: '5m', by: '[]', summary: 'x' }));
     await write('prometheus.rules.yaml', 'groups: []');
+    await write('prometheus.recommended.rules.yaml', 'groups: []');
     await write('notes.txt', 'nothing');
     await write('.hidden.yaml', 'nothing');
     await mkdir(join(folder, 'tests'));
@@ -83,6 +84,17 @@ describe('a wrong file is named with its line and mistake', () => {
       text({ signal: 'request.error.ratio', by: '[]', summary: 'x' }),
       '2: "over" is missing: request.error.ratio is counted over a window, such as over: 5m.',
     ],
+    [
+      'an age over a window',
+      text({ signal: 'gpu.silence', condition: '{ above: 60 }', over: '5m' }),
+      '9: "over" has no meaning: gpu.silence is known at every moment. Leave it out, or take "for".',
+    ],
+    [
+      'a count without a window',
+      text({ signal: 'gpu.xid.count', condition: '{ above: 0 }' }),
+      '2: "over" is missing: gpu.xid.count is counted over a window, such as over: 5m.',
+    ],
+    ['neither on nor off', text({ enabled: 'maybe' }), '9: "enabled" must be true or false.'],
     ['an unknown field', text({ foor: '1m' }), '9: There is no field "foor"; did you mean for?'],
     ['an unknown condition', text({ condition: '{ abov: 1 }' }), '3: There is no field "abov"; did you mean above?'],
     [

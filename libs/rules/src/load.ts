@@ -9,7 +9,7 @@ export class RuleError extends Error {
 }
 
 /** Made by `npm run generate`, for Prometheus. */
-const GENERATED = 'prometheus.rules.yaml';
+const GENERATED = /^prometheus\.(\w+\.)?rules\.yaml$/;
 
 /**
  * Reads every `*.yaml` and `*.yml` file of a folder, not of folders in it, one rule a file.
@@ -53,7 +53,7 @@ async function ruleFiles(folder: string): Promise<string[]> {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new RuleError(`The folder of rules ${folder} can't be read (${reason}). Set RULES_DIR to one that can.`);
   }
-  const files = names.filter((name) => /^[^.].*\.ya?ml$/.test(name) && name !== GENERATED).toSorted();
+  const files = names.filter((name) => /^[^.].*\.ya?ml$/.test(name) && !GENERATED.test(name)).toSorted();
   if (files.length === 0)
     throw new RuleError(`The folder of rules ${folder} holds no *.yaml file. Set RULES_DIR to one that does.`);
   return files;

@@ -1,4 +1,4 @@
-import { findSignal, SIGNALS, type Label, type Matchers, type Signal } from '@vigil/signals';
+import { findSignal, SIGNALS, takesWindow, type Label, type Matchers, type Signal } from '@vigil/signals';
 import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { parseDuration } from '@vigil/service';
@@ -44,6 +44,7 @@ const FIELDS = z.strictObject(
       /^[A-Za-z_]\w*$/,
       'must be a name of letters, digits and underscores, such as GpuMemoryHigh',
     ),
+    enabled: z.boolean(wanted('true or false')).default(true),
     signal: text('the id of a signal such as gpu.memory.ratio', 100),
     condition: z
       .strictObject(
@@ -132,8 +133,11 @@ function build(document: Document, fields: Fields | undefined, file: string, rep
     return undefined;
   }
   checkThreshold(raw.condition, signal, report);
-  if (signal.compute.kind !== 'gauge' && raw.over === undefined)
+  const window = takesWindow(signal);
+  if (window === 'always' && raw.over === undefined)
     report(['signal'], `"over" is missing: ${signal.id} is counted over a window, such as over: 5m.`);
+  if (window === 'never' && raw.over !== undefined)
+    report(['over'], `"over" has no meaning: ${signal.id} is known at every moment. Leave it out, or take "for".`);
   const by = labels(raw.by, signal, report);
   const where = matchers(raw.where, signal, report);
   const summary = template(raw.summary, [...new Set([...by, ...Object.keys(where)])], report);
@@ -142,6 +146,7 @@ function build(document: Document, fields: Fields | undefined, file: string, rep
   return {
     name: fields.alert,
     file,
+    enabled: fields.enabled,
     signal,
     condition: above === undefined ? { kind: 'below', threshold: below! } : { kind: 'above', threshold: above },
     over: fields.over ?? null,

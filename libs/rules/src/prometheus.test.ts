@@ -31,4 +31,19 @@ describe("a rule in Prometheus's words", () => {
     expect(convert(source).for).toBeUndefined();
     expect(convert(`${source}over: 2m\n`).expr).toBe('avg_over_time((avg by (gpu) (hw_power_watts))[2m:]) > 600');
   });
+
+  it('takes the window of what Prometheus counts, also where the rule names none', () => {
+    const source = 'alert: A\nsignal: node.disk.read\ncondition: { above: 1 }\nby: [node]\nsummary: x\n';
+    const rate = (window: string) =>
+      `avg by (node) (sum by (node) (rate(system_disk_io_bytes_total{direction="read"}[${window}]))) > 1`;
+    expect(convert(source).expr).toBe(rate('2m'));
+    expect(convert(`${source}over: 5m\n`).expr).toBe(rate('5m'));
+  });
+
+  it('says an age without a window', () => {
+    const source = 'alert: A\nsignal: node.silence\ncondition: { above: 120 }\nfor: 1m\nsummary: x\n';
+    expect(convert(source).expr).toBe(
+      'clamp_min(time() - max by (node) (max_over_time(vigil_node_last_sample_timestamp_seconds[1d])), 0) > 120',
+    );
+  });
 });

@@ -1,4 +1,4 @@
-import { PROMETHEUS_LABELS, type Label, type Unit } from '@vigil/signals';
+import { PROMETHEUS_LABELS, readsWindow, type Label, type Unit } from '@vigil/signals';
 import { ruleDuration } from './duration.js';
 import type { Format, TemplatePart } from './template.js';
 import type { Rule } from './types.js';
@@ -31,11 +31,13 @@ function toPrometheusRule(rule: Rule): PrometheusRule {
   };
 }
 
+/** For signals that Prometheus reads over a window although we need none: as long as a reading counts as the latest. */
+const LATEST_SECONDS = 120;
+
 function expression({ signal, by, over, where }: Rule): string {
-  const window = ruleDuration(over ?? 0);
-  const value = signal.promql(by, window, where);
-  // A gauge's PromQL reads the latest sample, so a window over it needs a subquery.
-  return signal.compute.kind === 'gauge' && over !== null ? `avg_over_time((${value})[${window}:])` : value;
+  const value = signal.promql(by, ruleDuration(over ?? LATEST_SECONDS), where);
+  // What reads the latest sample needs a subquery for a window.
+  return over !== null && !readsWindow(signal) ? `avg_over_time((${value})[${ruleDuration(over)}:])` : value;
 }
 
 /** Our template in Prometheus's; a label that the rule fixes is written out, as its series no longer carry it. */
@@ -54,7 +56,15 @@ const UNITS: Readonly<Record<Unit, string>> = {
   W: '{{ $value | humanize }} W',
   Hz: '{{ $value | humanize }}Hz',
   '{request}/s': '{{ $value | humanize }} requests/s',
+  'By/s': '{{ $value | humanize1024 }}B/s',
   '{token}/s': '{{ $value | humanize }} tokens/s',
+  '{error}/s': '{{ $value | humanize }} errors/s',
+  '{error}': '{{ $value | humanize }} errors',
+  '{row}': '{{ $value | humanize }} rows',
+  '{event}': '{{ $value | humanize }} events',
+  '{gpu}': '{{ $value | humanize }} GPUs',
+  '{process}': '{{ $value | humanize }} processes',
+  '{state}': '{{ $value | humanize }}',
 };
 
 function writeValue(format: Format | null, unit: Unit): string {

@@ -16,6 +16,8 @@ export interface Rule {
   name: string;
   /** Where it was read, as `alerts/gpu-memory-high.yaml`. */
   file: string;
+  /** Whether it is evaluated; a rule that is not is only shown. */
+  enabled: boolean;
   signal: Signal;
   condition: Condition;
   /** Length of the window in seconds; `null` reads a gauge's latest reading. */

@@ -1,7 +1,7 @@
-import { aggregate, GPU_LABELS, REQUEST_LABELS, selector } from './labels.js';
-import type { Computation, GpuGauge, RequestMeasure, Signal } from './types.js';
+import { aggregate, EVENT_LABELS, GPU_LABELS, NODE_LABELS, REQUEST_LABELS, selector } from './labels.js';
+import type { Computation, GpuCounter, GpuGauge, NodeGauge, RequestMeasure, Signal } from './types.js';
 
-type Named = Pick<Signal, 'id' | 'title' | 'titleZh' | 'unit' | 'description'>;
+export type Named = Pick<Signal, 'id' | 'title' | 'titleZh' | 'unit' | 'description'>;
 
 /** A series of a metric: its name (with `_sum` or `_count` for histograms) and fixed matchers. */
 export interface Series {
@@ -50,14 +50,94 @@ export function rate(layer: Signal['layer'], named: Named, of: RequestMeasure, s
 
 /** A reading of a GPU. */
 export function gpuGauge(named: Named, of: GpuGauge, metric: string, where?: readonly string[]): Signal {
-  const compute: Computation = { kind: 'gauge', fact: 'gpu', of };
-  return {
-    ...named,
-    layer: 'infrastructure',
-    instrument: 'gauge',
-    labels: GPU_LABELS,
+  return infrastructure(named, 'gauge', { kind: 'gauge', fact: 'gpu', of }, [metric], (by, _window, matchers) =>
+    aggregate('avg', by, selector(metric, matchers, where)),
+  );
+}
+
+/** What a GPU counts, a second. */
+export function gpuRate(named: Named, of: GpuCounter, { metric, where }: Series): Signal {
+  return infrastructure(named, 'counter', { kind: 'counter', fact: 'gpu', of }, [metric], (by, window, matchers) =>
+    aggregate('sum', by, `rate(${selector(metric, matchers, where)}[${window}])`),
+  );
+}
+
+/** A reading of a node. */
+export function nodeGauge(named: Named, of: NodeGauge, metric: string, where?: readonly string[]): Signal {
+  return infrastructure(named, 'gauge', { kind: 'gauge', fact: 'node', of }, [metric], (by, _window, matchers) =>
+    aggregate('avg', by, selector(metric, matchers, where)),
+  );
+}
+
+/** A rate that the node takes itself, and that Prometheus takes from the kernel's counts. */
+export function nodeRate(named: Named, of: NodeGauge, { metric, where }: Series): Signal {
+  const compute: Computation = { kind: 'gauge', fact: 'node', of, counted: true };
+  return infrastructure(named, 'gauge', compute, [metric], (by, window, matchers) =>
+    aggregate('avg', by, aggregate('sum', NODE_LABELS, `rate(${selector(metric, matchers, where)}[${window}])`)),
+  );
+}
+
+/** Seconds since the time that a metric tells, for what told it within the last day. */
+export function age(
+  named: Named,
+  labels: Signal['labels'],
+  compute: Extract<Computation, { kind: 'age' }>,
+  metric: string,
+): Signal {
+  return infrastructure(
+    named,
+    'gauge',
     compute,
-    metrics: [metric],
-    promql: (by, _window, matchers) => aggregate('avg', by, selector(metric, matchers, where)),
-  };
+    [metric],
+    // A collector whose clock is ahead is not silent for a negative time.
+    (by, _window, matchers) =>
+      `clamp_min(time() - ${aggregate('max', by, `max_over_time(${selector(metric, matchers)}[1d])`)}, 0)`,
+    labels,
+  );
+}
+
+/** XIDs in a window. */
+export function xidCount(named: Named): Signal {
+  const metric = 'vigil_gpu_events_total';
+  return infrastructure(
+    named,
+    'counter',
+    { kind: 'count', fact: 'event', of: 'xids' },
+    [metric],
+    (by, window, matchers) => {
+      const events = selector(metric, matchers, ['kind="xid"']);
+      // A series that was not there before the window began with its first event, which "increase" does not see; and one
+      // whose collector is gone since then has still counted what it counted.
+      const begun = `last_over_time(${events}[${window}]) unless ${events} offset ${window}`;
+      return aggregate('sum', by, `(${begun}) or increase(${events}[${window}])`);
+    },
+    EVENT_LABELS,
+  );
+}
+
+/** The greatest reading within `hours` less the latest. */
+export function gpusMissing(named: Named, hours: number): Signal {
+  const metric = 'vigil_gpu_count';
+  return infrastructure(
+    named,
+    'gauge',
+    { kind: 'missing', fact: 'node', of: 'gpu_count', overSeconds: hours * 3600 },
+    [metric],
+    (by, _window, matchers) => {
+      const count = selector(metric, matchers);
+      const most = aggregate('max', NODE_LABELS, `max_over_time(${count}[${hours}h])`);
+      return aggregate('sum', by, `${most} - ${aggregate('max', NODE_LABELS, count)}`);
+    },
+  );
+}
+
+function infrastructure(
+  named: Named,
+  instrument: Signal['instrument'],
+  compute: Computation,
+  metrics: Signal['metrics'],
+  promql: Signal['promql'],
+  labels: Signal['labels'] = compute.fact === 'node' ? NODE_LABELS : GPU_LABELS,
+): Signal {
+  return { ...named, layer: 'infrastructure', instrument, labels, compute, metrics, promql };
 }

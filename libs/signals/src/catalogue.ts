@@ -1,5 +1,7 @@
-import { gpuGauge, quotient, rate, type Series } from './build.js';
+import { quotient, rate, type Series } from './build.js';
+import { GPU_SIGNALS } from './gpu-signals.js';
 import { REQUEST_METRICS as M } from './metrics.js';
+import { NODE_SIGNALS } from './node-signals.js';
 import type { RequestMeasure, Signal } from './types.js';
 
 const all: Series = { metric: M.requests.name };
@@ -10,93 +12,6 @@ const sum = (metric: { name: string }): Series => ({ metric: `${metric.name}_sum
 const count = (metric: { name: string }): Series => ({ metric: `${metric.name}_count` });
 const requests: [RequestMeasure, Series] = ['requests', all];
 const answers: [RequestMeasure, Series] = ['answers', { metric: M.answers.name }];
-
-const INFRASTRUCTURE: Signal[] = [
-  gpuGauge(
-    {
-      id: 'gpu.memory.ratio',
-      title: 'GPU memory in use',
-      titleZh: '显存使用率',
-      unit: '1',
-      description: 'Used over total GPU memory. Memory that the driver reserves does not count as used.',
-    },
-    'memory_ratio',
-    'hw_gpu_memory_utilization_ratio',
-  ),
-  gpuGauge(
-    {
-      id: 'gpu.memory.used',
-      title: 'GPU memory used',
-      titleZh: '显存用量',
-      unit: 'By',
-      description: 'GPU memory that processes hold.',
-    },
-    'memory_used',
-    'hw_gpu_memory_usage_bytes',
-  ),
-  gpuGauge(
-    {
-      id: 'gpu.memory.total',
-      title: 'GPU memory',
-      titleZh: '显存总量',
-      unit: 'By',
-      description: 'GPU memory that the device has.',
-    },
-    'memory_total',
-    'hw_gpu_memory_limit_bytes',
-  ),
-  gpuGauge(
-    {
-      id: 'gpu.utilization',
-      title: 'GPU utilisation',
-      titleZh: 'GPU 利用率',
-      unit: '1',
-      description: 'Share of time in which a kernel ran.',
-    },
-    'utilization',
-    'hw_gpu_utilization_ratio',
-  ),
-  gpuGauge(
-    {
-      id: 'gpu.temperature',
-      title: 'GPU temperature',
-      titleZh: 'GPU 温度',
-      unit: 'Cel',
-      description: 'Temperature of the GPU die.',
-    },
-    'temperature',
-    'hw_temperature_celsius',
-    ['sensor="gpu"'],
-  ),
-  gpuGauge(
-    {
-      id: 'gpu.memory.temperature',
-      title: 'GPU memory temperature',
-      titleZh: '显存温度',
-      unit: 'Cel',
-      description: 'Temperature of the GPU memory, where the device tells.',
-    },
-    'memory_temperature',
-    'hw_temperature_celsius',
-    ['sensor="memory"'],
-  ),
-  gpuGauge(
-    { id: 'gpu.power', title: 'GPU power', titleZh: 'GPU 功耗', unit: 'W', description: 'Power that the GPU draws.' },
-    'power',
-    'hw_power_watts',
-  ),
-  gpuGauge(
-    {
-      id: 'gpu.power.limit',
-      title: 'GPU power limit',
-      titleZh: 'GPU 功耗上限',
-      unit: 'W',
-      description: 'Power that the GPU may draw.',
-    },
-    'power_limit',
-    'hw_power_limit_watts',
-  ),
-];
 
 const SERVICE: Signal[] = [
   rate(
@@ -300,7 +215,7 @@ const CONVERSATION: Signal[] = [
 ];
 
 /** Everything that Vigil measures, in the order in which it is shown. */
-export const SIGNALS: readonly Signal[] = [...INFRASTRUCTURE, ...SERVICE, ...CONVERSATION];
+export const SIGNALS: readonly Signal[] = [...GPU_SIGNALS, ...NODE_SIGNALS, ...SERVICE, ...CONVERSATION];
 
 /** A signal by its id. */
 export function findSignal(id: string): Signal | undefined {

@@ -7,28 +7,45 @@ const STEPS: readonly [number, string][] = [
   [2 ** 10, 'KiB'],
 ];
 
-/** A value as people read it: `93.2 %`, `740 ms`, `12.4 GiB`, `71 °C`. */
+/** One of it, several of it. */
+const COUNTED: Readonly<Partial<Record<Unit, readonly [string, string]>>> = {
+  '{request}/s': ['requests/s', 'requests/s'],
+  '{token}/s': ['tokens/s', 'tokens/s'],
+  '{error}/s': ['errors/s', 'errors/s'],
+  '{error}': ['error', 'errors'],
+  '{row}': ['row', 'rows'],
+  '{event}': ['event', 'events'],
+  '{gpu}': ['GPU', 'GPUs'],
+  '{process}': ['process', 'processes'],
+};
+
+/** A value as people read it: `93.2 %`, `740 ms`, `12.4 GiB`, `71 °C`, `2 GPUs`. */
 export function formatValue(value: number, unit: Unit): string {
   switch (unit) {
     case '1':
       return `${trim(value * 100)} %`;
     case 's':
       return Math.abs(value) < 1 ? `${trim(value * 1000)} ms` : `${trim(value)} s`;
-    case 'By': {
-      const [size, name] = STEPS.find(([size]) => Math.abs(value) >= size) ?? [1, 'B'];
-      return `${trim(value / size)} ${name}`;
-    }
+    case 'By':
+      return formatBytes(value);
+    case 'By/s':
+      return `${formatBytes(value)}/s`;
     case 'Cel':
       return `${trim(value)} °C`;
     case 'W':
       return `${trim(value)} W`;
     case 'Hz':
       return `${trim(value / 1e6)} MHz`;
-    case '{request}/s':
-      return `${trim(value)} requests/s`;
-    case '{token}/s':
-      return `${trim(value)} tokens/s`;
+    default: {
+      const [one, several] = COUNTED[unit] ?? ['', ''];
+      return `${trim(value)} ${value === 1 ? one : several}`.trimEnd();
+    }
   }
+}
+
+function formatBytes(value: number): string {
+  const [size, name] = STEPS.find(([size]) => Math.abs(value) >= size) ?? [1, 'B'];
+  return `${trim(value / size)} ${name}`;
 }
 
 const trim = (value: number): string =>

@@ -1,5 +1,6 @@
 export * from './catalogue.js';
 export * from './format.js';
-export { GPU_LABELS, PROMETHEUS_LABELS, REQUEST_LABELS, selector } from './labels.js';
+export { EVENT_LABELS, GPU_LABELS, NODE_LABELS, PROMETHEUS_LABELS, REQUEST_LABELS, selector } from './labels.js';
 export { DURATION_BUCKETS, REQUEST_METRICS, type MetricDefinition } from './metrics.js';
 export type * from './types.js';
+export { measuresAbsence, readsWindow, takesWindow } from './compute.js';

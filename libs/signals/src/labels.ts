@@ -9,10 +9,14 @@ export const PROMETHEUS_LABELS: Readonly<Record<Label, string>> = {
   engine: 'gen_ai_provider_name',
   endpoint: 'endpoint',
   operation: 'gen_ai_operation_name',
+  class: 'class',
+  code: 'code',
 };
 
 export const REQUEST_LABELS = ['node', 'engine', 'model', 'endpoint', 'operation'] as const satisfies readonly Label[];
 export const GPU_LABELS = ['node', 'gpu', 'replay'] as const satisfies readonly Label[];
+export const NODE_LABELS = ['node'] as const satisfies readonly Label[];
+export const EVENT_LABELS = [...GPU_LABELS, 'class', 'code'] as const satisfies readonly Label[];
 
 /** `name{label="value"}` with values escaped; `extra` holds matchers that are already PromQL. */
 export function selector(metric: string, matchers: Matchers = {}, extra: readonly string[] = []): string {

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { findSignal, formatDuration, formatValue, REQUEST_METRICS, selector, SIGNALS } from './index.js';
+import {
+  findSignal,
+  formatDuration,
+  formatValue,
+  readsWindow,
+  REQUEST_METRICS,
+  selector,
+  SIGNALS,
+  takesWindow,
+  type Label,
+} from './index.js';
 
 describe('the catalogue', () => {
   it('names each signal once', () => {
@@ -13,7 +23,7 @@ describe('the catalogue', () => {
     expect(signal.titleZh).toMatch(/[\u4e00-\u9fff]/);
     expect(signal.description).toMatch(/\.$/);
     expect(signal.labels.length).toBeGreaterThan(0);
-    for (const metric of signal.metrics) expect(metric).toMatch(/^(vigil|gen_ai|hw)_[a-z_]+$/);
+    for (const metric of signal.metrics) expect(metric).toMatch(/^(vigil|gen_ai|hw|system)_[a-z0-9_]+$/);
     expect(signal.promql(signal.labels, '5m', { node: 'a' })).toContain('node="a"');
   });
 
@@ -43,6 +53,36 @@ describe('PromQL', () => {
   });
 });
 
+describe('PromQL of what is counted, aged or missing', () => {
+  const say = (id: string, by: readonly Label[], window = '5m') =>
+    findSignal(id)!.promql(by, window).replaceAll(/\s+/g, ' ');
+
+  it('sees the first event of a series, which "increase" alone does not', () => {
+    const series = 'vigil_gpu_events_total{kind="xid"}';
+    expect(say('gpu.xid.count', ['code'])).toBe(
+      `sum by (code) ((last_over_time(${series}[5m]) unless ${series} offset 5m) or increase(${series}[5m]))`,
+    );
+  });
+
+  it('has a value when its data have ended', () => {
+    expect(say('gpu.silence', ['node', 'gpu'])).toBe(
+      'clamp_min(time() - max by (node, gpu) (max_over_time(vigil_gpu_last_seen_timestamp_seconds[1d])), 0)',
+    );
+  });
+
+  it('sums what is missing of each node', () => {
+    expect(say('gpu.missing', [])).toBe(
+      'sum(max by (node) (max_over_time(vigil_gpu_count[6h])) - max by (node) (vigil_gpu_count))',
+    );
+  });
+
+  it.each(SIGNALS.map((s) => [s.id, s] as const))('%s takes its window exactly where it says so', (_, signal) => {
+    const differs = signal.promql([], '5m') !== signal.promql([], '7m');
+    expect(differs).toBe(readsWindow(signal));
+    if (takesWindow(signal) === 'always') expect(differs).toBe(true);
+  });
+});
+
 describe('values as people read them', () => {
   it.each([
     [0.9321, '1', '93.2 %'],
@@ -56,6 +96,11 @@ describe('values as people read them', () => {
     [431.9, 'W', '432 W'],
     [1.98e9, 'Hz', '1980 MHz'],
     [3.14159, '{request}/s', '3.14 requests/s'],
+    [1.5 * 2 ** 30, 'By/s', '1.5 GiB/s'],
+    [1, '{gpu}', '1 GPU'],
+    [2, '{gpu}', '2 GPUs'],
+    [0, '{error}', '0 errors'],
+    [4, '{state}', '4'],
   ] as const)('%d in %s is %s', (value, unit, text) => {
     expect(formatValue(value, unit)).toBe(text);
   });

@@ -1,73 +1,9 @@
 import type { DataSource } from 'typeorm';
+import { EVENT_COLUMNS, GPU_COLUMNS, NODE_COLUMNS, REQUEST_COLUMNS, type Columns, type ColumnType } from './columns.js';
 import { FACTS } from './facts.js';
 import { transaction } from './transaction.js';
 import { ensurePartitions, isMissingPartition } from './partitions.js';
-import type { GpuSampleRow, RequestRow } from './rows.js';
-
-type ColumnType = 'text' | 'timestamptz' | 'int' | 'float8' | 'boolean' | 'jsonb';
-type Columns<R> = { [K in keyof R]-?: [column: string, type: ColumnType] };
-
-const REQUEST_COLUMNS: Columns<RequestRow> = {
-  traceId: ['trace_id', 'text'],
-  spanId: ['span_id', 'text'],
-  startedAt: ['started_at', 'timestamptz'],
-  endedAt: ['ended_at', 'timestamptz'],
-  node: ['node', 'text'],
-  engine: ['engine', 'text'],
-  model: ['model', 'text'],
-  endpoint: ['endpoint', 'text'],
-  operation: ['operation', 'text'],
-  requestModel: ['request_model', 'text'],
-  responseModel: ['response_model', 'text'],
-  responseId: ['response_id', 'text'],
-  conversationId: ['conversation_id', 'text'],
-  service: ['service', 'text'],
-  stream: ['stream', 'boolean'],
-  outcome: ['outcome', 'text'],
-  statusCode: ['status_code', 'int'],
-  errorType: ['error_type', 'text'],
-  finishReason: ['finish_reason', 'text'],
-  duration: ['duration', 'float8'],
-  responseLatency: ['response_latency', 'float8'],
-  timeToFirstToken: ['time_to_first_token', 'float8'],
-  timePerOutputToken: ['time_per_output_token', 'float8'],
-  queueDuration: ['queue_duration', 'float8'],
-  inputTokens: ['input_tokens', 'int'],
-  outputTokens: ['output_tokens', 'int'],
-  reasoningTokens: ['reasoning_tokens', 'int'],
-  unclosedReasoning: ['unclosed_reasoning', 'boolean'],
-  emptyAnswer: ['empty_answer', 'boolean'],
-  truncated: ['truncated', 'boolean'],
-  repetition: ['repetition', 'float8'],
-  reasoningRepetition: ['reasoning_repetition', 'float8'],
-  reasoningShare: ['reasoning_share', 'float8'],
-};
-
-const GPU_COLUMNS: Columns<GpuSampleRow> = {
-  time: ['time', 'timestamptz'],
-  node: ['node', 'text'],
-  gpu: ['gpu', 'text'],
-  uuid: ['uuid', 'text'],
-  name: ['name', 'text'],
-  driver: ['driver', 'text'],
-  source: ['source', 'text'],
-  replay: ['replay', 'boolean'],
-  memoryUsed: ['memory_used', 'float8'],
-  memoryReserved: ['memory_reserved', 'float8'],
-  memoryTotal: ['memory_total', 'float8'],
-  utilization: ['utilization', 'float8'],
-  memoryUtilization: ['memory_utilization', 'float8'],
-  temperature: ['temperature', 'float8'],
-  memoryTemperature: ['memory_temperature', 'float8'],
-  power: ['power', 'float8'],
-  powerLimit: ['power_limit', 'float8'],
-  fanSpeed: ['fan_speed', 'float8'],
-  smClock: ['sm_clock', 'float8'],
-  memoryClock: ['memory_clock', 'float8'],
-  throttleReasons: ['throttle_reasons', 'jsonb'],
-  eccUncorrected: ['ecc_uncorrected', 'float8'],
-  processes: ['processes', 'jsonb'],
-};
+import type { GpuEventRow, GpuSampleRow, NodeSampleRow, RequestRow } from './rows.js';
 
 /**
  * Stores requests and adds them to their minutes, in one transaction. Rows that are stored already are passed over, so
@@ -83,6 +19,16 @@ export function writeGpuSamples(store: DataSource, rows: readonly GpuSampleRow[]
   return write(store, 'gpu', GPU_COLUMNS, rows, (row) => row.time);
 }
 
+/** Stores node samples as `writeRequests` stores requests. */
+export function writeNodeSamples(store: DataSource, rows: readonly NodeSampleRow[]): Promise<number> {
+  return write(store, 'node', NODE_COLUMNS, rows, (row) => row.time);
+}
+
+/** Stores events of GPUs as `writeRequests` stores requests. */
+export function writeGpuEvents(store: DataSource, rows: readonly GpuEventRow[]): Promise<number> {
+  return write(store, 'event', EVENT_COLUMNS, rows, (row) => row.time);
+}
+
 async function write<R>(
   store: DataSource,
   fact: keyof typeof FACTS,
@@ -96,22 +42,24 @@ async function write<R>(
   const values = fields.map(([key, [, type]]) => rows.map((row) => toSql(row[key], type)));
   const names = fields.map(([, [name]]) => name).join(', ');
   const arrays = fields.map(([, [, type]], i) => `$${i + 1}::${type}[]`).join(', ');
-  const dimensions = Object.values(table.dimensions);
   const measures = Object.entries(table.measures);
   const sums = measures.map(([name, m]) => `${m.combine}(${m.sql}) AS ${name}`).join(', ');
-  const added = measures.map(([name, m]) =>
-    m.combine === 'sum'
-      ? `${name} = ${table.rollup}.${name} + excluded.${name}`
-      : `${name} = greatest(${table.rollup}.${name}, excluded.${name})`,
-  );
+  const added = measures.map(([name, { combine }]) => {
+    const [before, now] = [`${table.rollup}.${name}`, `excluded.${name}`];
+    const both = { sum: `${before} + ${now}`, max: `greatest(${before}, ${now})`, min: `least(${before}, ${now})` };
+    return `${name} = ${both[combine]}`;
+  });
+  const dimensions = Object.values(table.dimensions);
+  const derived = dimensions.map((name) => (table.derived?.[name] ? `${table.derived[name]} AS ${name}` : name));
   const keys = ['minute', ...dimensions].join(', ');
+  const order = ['minute', ...dimensions].map((_, i) => i + 1).join(', ');
   const sql = `
     WITH stored AS (
       INSERT INTO ${table.table} (${names}) SELECT * FROM unnest(${arrays}) ON CONFLICT DO NOTHING RETURNING *
     ), summed AS (
       INSERT INTO ${table.rollup} (${keys}, ${measures.map(([name]) => name).join(', ')})
-      SELECT date_trunc('minute', ${table.time}, 'UTC') AS minute, ${dimensions.join(', ')}, ${sums}
-      FROM stored GROUP BY ${keys} ORDER BY ${keys}
+      SELECT date_trunc('minute', ${table.time}, 'UTC') AS minute, ${derived.join(', ')}, ${sums}
+      FROM stored GROUP BY ${order} ORDER BY ${order}
       ON CONFLICT (${keys}) DO UPDATE SET ${added.join(', ')}
     )
     SELECT count(*)::int AS n FROM stored`;

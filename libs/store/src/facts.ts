@@ -1,10 +1,11 @@
-import type { Fact, GpuGauge, Label, RequestMeasure } from '@vigil/signals';
+import type { Computation, Fact, GpuCounter, GpuGauge, Label, NodeGauge, RequestMeasure } from '@vigil/signals';
+import type { RecoveryAction } from './rows.js';
 
 /** How one summed column of a roll-up is computed from a row, and how it is combined. */
 export interface Measure {
   /** SQL over one row of the table. */
   sql: string;
-  combine: 'sum' | 'max';
+  combine: 'sum' | 'max' | 'min';
 }
 
 /** A table of facts and its roll-up by minute. */
@@ -15,6 +16,8 @@ export interface FactTable {
   time: string;
   /** Columns that the roll-up keeps apart, by label. */
   dimensions: Readonly<Partial<Record<Label, string>>>;
+  /** SQL over a row of the table for those dimensions that are not its columns as they are. */
+  derived?: Readonly<Record<string, string>>;
   measures: Readonly<Record<string, Measure>>;
 }
 
@@ -49,7 +52,18 @@ const REQUEST_MEASURES: Record<RequestMeasure, Measure> = {
   reasoning_share_count: known('reasoning_share'),
 };
 
-const GAUGES: Record<GpuGauge, string> = {
+const RECOVERY_ACTIONS: readonly RecoveryAction[] = [
+  'none',
+  'gpu_reset',
+  'node_reboot',
+  'drain_p2p',
+  'drain_and_reset',
+];
+
+/** 1 where the reason lowered the clocks, 0 where not. */
+const throttled = (reason: string): string => `(throttle_reasons ? '${reason}')::int`;
+
+const GPU_GAUGES: Record<GpuGauge, string> = {
   memory_used: 'memory_used',
   memory_total: 'memory_total',
   memory_ratio: '(memory_used::float8 / nullif(memory_total, 0))',
@@ -57,20 +71,85 @@ const GAUGES: Record<GpuGauge, string> = {
   memory_utilization: 'memory_utilization',
   temperature: 'temperature',
   memory_temperature: 'memory_temperature',
+  temperature_margin: 'temperature_margin',
   power: 'power',
   power_limit: 'power_limit',
+  sm_clock: 'sm_clock',
+  memory_clock: 'memory_clock',
+  ecc_corrected: 'ecc_corrected',
+  ecc_uncorrected: 'ecc_uncorrected',
+  remapped_corrected: 'remapped_corrected',
+  remapped_uncorrected: 'remapped_uncorrected',
+  remap_pending: 'remap_pending::int',
+  remap_failed: 'remap_failed::int',
+  recovery_action: `(array_position(ARRAY[${RECOVERY_ACTIONS.map((a) => `'${a}'`).join(', ')}], recovery_action) - 1)`,
+  throttle_hw_thermal: throttled('hw_thermal_slowdown'),
+  throttle_hw_power_brake: throttled('hw_power_brake_slowdown'),
+  throttle_hw_slowdown: throttled('hw_slowdown'),
+  throttle_sw_thermal: throttled('sw_thermal_slowdown'),
+  throttle_sw_power_cap: throttled('sw_power_cap'),
+  pcie_tx: 'pcie_tx',
+  pcie_rx: 'pcie_rx',
+  pcie_replays: 'pcie_replays',
+  nvlink_errors: 'nvlink_errors',
 };
 
-/** SQL of a gauge over one row of `gpu_sample`. */
-export const gaugeSql = (gauge: GpuGauge): string => GAUGES[gauge];
+/** Gauges whose greatest value of a minute is kept besides: the columns are there since the first version. */
+const GPU_WITH_MAX: ReadonlySet<string> = new Set<GpuGauge>([
+  'memory_used',
+  'memory_total',
+  'memory_ratio',
+  'utilization',
+  'memory_utilization',
+  'temperature',
+  'memory_temperature',
+  'power',
+  'power_limit',
+]);
 
-const GPU_MEASURES: Record<string, Measure> = Object.fromEntries(
-  Object.entries(GAUGES).flatMap(([name, sql]) => [
-    [`${name}_sum`, total(sql)],
-    [`${name}_count`, known(sql)],
-    [`${name}_max`, { sql, combine: 'max' } satisfies Measure],
-  ]),
-);
+const rdma = (field: string): string =>
+  `(SELECT sum((port->>'${field}')::float8) FROM jsonb_array_elements(rdma) AS port)`;
+
+const NODE_GAUGES: Record<NodeGauge, string> = {
+  cpu_ratio: 'cpu_ratio',
+  load1: 'load1',
+  memory_ratio: 'memory_ratio',
+  memory_available: 'memory_available',
+  volume_ratio: 'volume_ratio',
+  disk_read: 'disk_read',
+  disk_write: 'disk_write',
+  network_receive: 'network_receive',
+  network_transmit: 'network_transmit',
+  network_errors: 'network_errors',
+  rdma_receive: rdma('receive'),
+  rdma_transmit: rdma('transmit'),
+  gpu_count: 'gpu_count',
+};
+
+type Gauge = Extract<Computation, { kind: 'gauge' }>;
+
+/** SQL of a gauge over one row of its table. */
+export const gaugeSql = (gauge: Gauge): string => (gauge.fact === 'gpu' ? GPU_GAUGES[gauge.of] : NODE_GAUGES[gauge.of]);
+
+const highest = (sql: string): Measure => ({ sql, combine: 'max' });
+
+const gaugeMeasures = (
+  gauges: Readonly<Record<string, string>>,
+  withMax: ReadonlySet<string> = new Set(),
+): Record<string, Measure> =>
+  Object.fromEntries(
+    Object.entries(gauges).flatMap(([name, sql]) => [
+      [`${name}_sum`, total(sql)],
+      [`${name}_count`, known(sql)],
+      ...(withMax.has(name) ? [[`${name}_max`, highest(sql)]] : []),
+    ]),
+  );
+
+/** What a device counts only ever grows, so a minute's highest count is its last one. */
+const GPU_COUNTERS: Record<`${GpuCounter}_max`, Measure> = {
+  nvlink_tx_max: highest('nvlink_tx'),
+  nvlink_rx_max: highest('nvlink_rx'),
+};
 
 export const FACTS: Readonly<Record<Fact, FactTable>> = {
   request: {
@@ -85,6 +164,27 @@ export const FACTS: Readonly<Record<Fact, FactTable>> = {
     rollup: 'gpu_minute',
     time: 'time',
     dimensions: { node: 'node', gpu: 'gpu', replay: 'replay' },
-    measures: GPU_MEASURES,
+    measures: { ...gaugeMeasures(GPU_GAUGES, GPU_WITH_MAX), ...GPU_COUNTERS, last_at: highest('time') },
+  },
+  node: {
+    table: 'node_sample',
+    rollup: 'node_minute',
+    time: 'time',
+    dimensions: { node: 'node' },
+    measures: {
+      ...gaugeMeasures(NODE_GAUGES),
+      gpu_count_max: highest('gpu_count'),
+      gpu_count_min: { sql: 'gpu_count', combine: 'min' },
+      gpu_read_at: highest('gpu_read_at'),
+      last_at: highest('time'),
+    },
+  },
+  event: {
+    table: 'gpu_event',
+    rollup: 'gpu_event_minute',
+    time: 'time',
+    dimensions: { node: 'node', gpu: 'gpu', replay: 'replay', class: 'class', code: 'code' },
+    derived: { gpu: `coalesce(gpu, '')`, code: `coalesce(code::text, '')` },
+    measures: { xids: when(`kind = 'xid'`) },
   },
 };

@@ -1,10 +1,12 @@
-export { writeGpuSamples, writeRequests } from './bulk.js';
+export { writeGpuEvents, writeGpuSamples, writeNodeSamples, writeRequests } from './bulk.js';
 export * from './entities/alert.js';
+export { GpuEventEntity } from './entities/gpu-event.js';
 export * from './entities/notification.js';
 export { GpuSampleEntity } from './entities/gpu-sample.js';
+export { NodeSampleEntity } from './entities/node-sample.js';
 export { RequestEntity } from './entities/request.js';
 export { dropExpired } from './partitions.js';
-export * from './query.js';
-export type { GpuSampleRow, Outcome, RequestRow } from './rows.js';
+export * from './query/index.js';
+export type * from './rows.js';
 export { connect, connectionProblem, createStore, isTransient } from './store.js';
 export { transaction } from './transaction.js';

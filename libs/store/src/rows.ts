@@ -44,14 +44,37 @@ export interface RequestRow {
   reasoningShare: number | null;
 }
 
-/** One reading of one GPU. Bytes, watts, °C, hertz, shares from 0 to 1; `null` where the device does not tell. */
+/** What the driver asks an operator to do before the GPU can be trusted again, in NVML's order. */
+export type RecoveryAction = 'none' | 'gpu_reset' | 'node_reboot' | 'drain_p2p' | 'drain_and_reset';
+
+/** One process that holds memory of a GPU. */
+export interface GpuProcessRow {
+  pid: number;
+  name: string | null;
+  /** Bytes. */
+  memory: number | null;
+  /** Id of the container that it runs in, where that is known. */
+  container: string | null;
+  /** Whether it is a Vigil runtime or one of its children. */
+  runtime: boolean;
+}
+
+/**
+ * One reading of one GPU. Bytes, watts, joules, °C, hertz, shares from 0 to 1; `null` where the device does not tell.
+ * Counts (energy, ECC, PCIe replays, NVLink) go from the load of the driver on.
+ */
 export interface GpuSampleRow {
   time: Date;
   node: string;
-  /** Index on its node, as text, since it is a label. */
+  /**
+   * Index on its node, as text, since it is a label. A MIG instance is a row of its own, named by device and GPU
+   * instance: `0/1`.
+   */
   gpu: string;
   uuid: string | null;
   name: string | null;
+  /** Profile of a MIG instance, such as `1g.10gb`; `null` for whole devices. */
+  migProfile: string | null;
   driver: string | null;
   source: string;
   replay: boolean;
@@ -62,12 +85,118 @@ export interface GpuSampleRow {
   memoryUtilization: number | null;
   temperature: number | null;
   memoryTemperature: number | null;
+  /** °C that the die may still gain before it is slowed down. */
+  temperatureMargin: number | null;
   power: number | null;
   powerLimit: number | null;
+  energy: number | null;
   fanSpeed: number | null;
   smClock: number | null;
   memoryClock: number | null;
+  graphicsClock: number | null;
+  videoClock: number | null;
   throttleReasons: readonly string[];
+  eccCorrected: number | null;
   eccUncorrected: number | null;
-  processes: readonly { pid: number; name: string | null; memory: number | null }[];
+  remappedCorrected: number | null;
+  remappedUncorrected: number | null;
+  remapPending: boolean | null;
+  remapFailed: boolean | null;
+  recoveryAction: RecoveryAction | null;
+  /** Bytes a second. */
+  pcieTx: number | null;
+  pcieRx: number | null;
+  pcieReplays: number | null;
+  /** Bytes. */
+  nvlinkTx: number | null;
+  nvlinkRx: number | null;
+  nvlinkErrors: number | null;
+  migMode: 'enabled' | 'disabled' | null;
+  processes: readonly GpuProcessRow[];
+}
+
+/** Something that happened to a GPU between two readings. */
+export interface GpuEventRow {
+  time: Date;
+  node: string;
+  /** As in `GpuSampleRow`; `null` where the event does not say. */
+  gpu: string | null;
+  uuid: string | null;
+  replay: boolean;
+  /** `xid`: an error that the driver reported; `lost`, `returned`: the GPU is no longer, or again, among those read. */
+  kind: 'xid' | 'lost' | 'returned';
+  /** NVIDIA's XID code. */
+  code: number | null;
+  /** `application` is a fault of the program that ran, not of the GPU. */
+  class: 'critical' | 'warning' | 'application' | 'unknown';
+  /** A sentence. */
+  meaning: string;
+  source: string;
+  /** The kernel's own line, where it came that way. */
+  message: string | null;
+}
+
+/** A network interface at the time of a node sample. Rates are a second. */
+export interface InterfaceRow {
+  name: string;
+  /** Bytes. */
+  mtu: number | null;
+  up: boolean;
+  /** Bits a second. */
+  speed: number | null;
+  /** Bytes a second. */
+  receive: number | null;
+  transmit: number | null;
+  /** Errors and drops a second. */
+  errors: number | null;
+}
+
+/** A port of an RDMA device at the time of a node sample. Rates are a second. */
+export interface RdmaPortRow {
+  device: string;
+  port: string;
+  state: string | null;
+  /** Bits a second. */
+  rate: number | null;
+  /** Bytes a second. */
+  receive: number | null;
+  transmit: number | null;
+  errors: number | null;
+}
+
+/** One reading of one node. Bytes, bytes a second, shares from 0 to 1; `null` where the kernel does not tell. */
+export interface NodeSampleRow {
+  time: Date;
+  node: string;
+  replay: boolean;
+  /** Seconds. */
+  uptime: number | null;
+  cpuCount: number | null;
+  cpuRatio: number | null;
+  load1: number | null;
+  memoryTotal: number | null;
+  memoryAvailable: number | null;
+  memoryRatio: number | null;
+  swapUsed: number | null;
+  /** Where the volume that holds the model is mounted. */
+  volumePath: string | null;
+  volumeTotal: number | null;
+  volumeUsed: number | null;
+  volumeRatio: number | null;
+  /** Of the volume's device. */
+  diskRead: number | null;
+  diskWrite: number | null;
+  /** Sums over the physical interfaces. */
+  networkReceive: number | null;
+  networkTransmit: number | null;
+  /** Errors and drops a second. */
+  networkErrors: number | null;
+  congestionControl: string | null;
+  interfaces: readonly InterfaceRow[];
+  rdma: readonly RdmaPortRow[];
+  /** How the latest reading of the node's GPUs went. */
+  gpuState: 'up' | 'none' | 'failed' | null;
+  gpuCount: number | null;
+  /** When the GPUs were last read well. */
+  gpuReadAt: Date | null;
 }

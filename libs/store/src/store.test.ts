@@ -4,7 +4,7 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeGpuSamples, writeRequests } from './bulk.js';
 import { dropExpired } from './partitions.js';
-import { readLatest, readSeries, readWindow } from './query.js';
+import { readLatest, readSeries, readWindow } from './query/index.js';
 import type { GpuSampleRow, RequestRow } from './rows.js';
 import { connect, createStore } from './store.js';
 import { gpuRow, requestRow } from './testing.js';

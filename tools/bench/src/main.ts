@@ -8,6 +8,7 @@ import type { Bench } from './types.js';
 /** Loaded when asked for: each needs other packages. */
 const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   gpu: () => import('./gpu.js'),
+  proxy: () => import('./proxy.js'),
 };
 
 const PAGE = fileURLToPath(new URL('../../../docs/BENCHMARKS.md', import.meta.url));

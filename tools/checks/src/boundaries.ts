@@ -7,6 +7,7 @@ import { dirname, join, relative, resolve } from 'node:path';
  * at OpenAI's API, OTLP, SQL and HTTP.
  */
 export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  gguf: [],
   quality: [],
   service: [],
   signals: [],
@@ -15,10 +16,10 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   host: ['service'],
   store: ['signals'],
   rules: ['service', 'signals'],
-  runtime: ['quality', 'service', 'spool'],
+  runtime: ['gguf', 'quality', 'service', 'spool'],
   collector: ['gpu', 'host', 'quality', 'service', 'signals', 'spool', 'store'],
   api: ['rules', 'service', 'signals', 'store'],
-  tools: ['gpu', 'host', 'quality', 'rules', 'service', 'signals', 'spool', 'store', 'tools'],
+  tools: ['gguf', 'gpu', 'host', 'quality', 'rules', 'service', 'signals', 'spool', 'store', 'tools'],
   e2e: ['signals', 'store', 'tools'],
 };
 

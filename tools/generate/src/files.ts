@@ -2,21 +2,33 @@ import { join } from 'node:path';
 import { loadRules, toPrometheusRules, type Rule } from '@vigil/rules';
 import { stringify } from 'yaml';
 import { configurationPage, environmentExample } from './configuration.js';
-import { overviewDashboard, type Thresholds } from './dashboard.js';
+import { infrastructureDashboard, overviewDashboard, type Thresholds } from './dashboard.js';
 import { signalsPage } from './signals-page.js';
 
 /** Every generated file of the repository: its text (not yet formatted) by path. */
 export async function generateAll(root: string): Promise<Record<string, string>> {
   const rules = await loadRules(join(root, 'alerts'));
+  const lines = thresholds(rules);
+  const on = rules.filter((rule) => rule.enabled);
+  const off = rules.filter((rule) => !rule.enabled);
   return {
     '.env.example': environmentExample(),
-    'alerts/prometheus.rules.yaml': `# Made by "npm run generate" from the rules beside it.\n${stringify(toPrometheusRules(rules), { lineWidth: 0 })}`,
-    'dashboards/vigil-overview.json': JSON.stringify(overviewDashboard(thresholds(rules))),
+    'alerts/prometheus.rules.yaml': prometheusRules('the rules beside it that are on', on),
+    'alerts/prometheus.recommended.rules.yaml': prometheusRules('the rules beside it that are off until enabled', off),
+    'dashboards/vigil-infrastructure.json': JSON.stringify(infrastructureDashboard(lines)),
+    'dashboards/vigil-overview.json': JSON.stringify(overviewDashboard(lines)),
     'docs/CONFIGURATION.md': configurationPage(),
     'docs/SIGNALS.md': signalsPage(),
   };
 }
 
-/** Where the rules draw their lines, so that the panels draw them too. */
+const prometheusRules = (from: string, rules: readonly Rule[]): string =>
+  `# Made by "npm run generate" from ${from}.\n${stringify(toPrometheusRules(rules), { lineWidth: 0 })}`;
+
+/** Where the rules draw their lines, so that the panels draw them too; a line at nothing would only hide the axis. */
 const thresholds = (rules: readonly Rule[]): Thresholds =>
-  Object.fromEntries(rules.map((rule) => [rule.signal.id, rule.condition.threshold]));
+  Object.fromEntries(
+    rules
+      .filter(({ condition }) => condition.threshold !== 0)
+      .map(({ signal, condition }) => [signal.id, condition.threshold]),
+  );

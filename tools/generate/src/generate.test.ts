@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { SIGNALS } from '@vigil/signals';
 import { describe, expect, it } from 'vitest';
 import { environmentExample, settings } from './configuration.js';
 import { generateAll } from './files.js';
@@ -63,13 +64,33 @@ describe('generated files', () => {
     expect(panels.every((p) => p.fieldConfig!.defaults.unit !== undefined)).toBe(true);
   });
 
-  it('place the panels of a dashboard without overlaps', async () => {
-    const { panels } = JSON.parse((await generateAll(root))['dashboards/vigil-overview.json']!) as {
+  it.each(['overview', 'infrastructure'])('place the panels of the dashboard %s without overlaps', async (name) => {
+    const { panels } = JSON.parse((await generateAll(root))[`dashboards/vigil-${name}.json`]!) as {
       panels: { gridPos: { x: number; y: number; w: number; h: number } }[];
     };
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
       Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
     );
     expect(new Set(cells).size).toBe(cells.length);
+  });
+
+  it('show every signal of the infrastructure once, by the labels that it has', async () => {
+    const { panels } = JSON.parse((await generateAll(root))['dashboards/vigil-infrastructure.json']!) as {
+      panels: { description?: string; targets?: { expr: string }[] }[];
+    };
+    const shown = panels.flatMap(({ description }) => /Signal: (\S+)/.exec(description ?? '')?.[1] ?? []);
+    const known = SIGNALS.filter((s) => s.layer === 'infrastructure').map((s) => s.id);
+    expect(shown.toSorted()).toEqual(known.toSorted());
+    for (const { expr } of panels.flatMap(({ targets = [] }) => targets)) expect(expr).toContain('node=~"$node"');
+  });
+
+  it('keep the rules that are off apart from those that are on', async () => {
+    const files = await generateAll(root);
+    const namesIn = (file: string) => [...files[file]!.matchAll(/alert: (\w+)/g)].map(([, name]) => name);
+    const on = namesIn('alerts/prometheus.rules.yaml');
+    const off = namesIn('alerts/prometheus.recommended.rules.yaml');
+    expect(on).toEqual(['ErrorRatioHigh', 'GpuMemoryHigh', 'ResponseLatencyHigh']);
+    expect(off).toContain('GpuLost');
+    expect(off.filter((name) => on.includes(name))).toEqual([]);
   });
 });

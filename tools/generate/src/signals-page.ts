@@ -16,7 +16,8 @@ export function signalsPage(): string {
 
 This page is generated from \`libs/signals\` by \`npm run generate\`. Every signal can be asked for at
 \`/api/v1/series?signal=ID\`, named in a rule, and read from Prometheus by the metrics in the last column. Units are UCUM:
-\`1\` is a ratio from 0 to 1, \`s\` seconds, \`By\` bytes, \`Cel\` degrees Celsius, \`W\` watts.
+\`1\` is a ratio from 0 to 1, \`s\` seconds, \`By\` bytes, \`Cel\` degrees Celsius, \`W\` watts, \`Hz\` hertz; names in braces
+are things counted, and \`{state}\` is a number that stands for a state.
 
 ${parts.join('\n')}
 ## The same in PromQL

@@ -17,8 +17,8 @@ export interface GgufTensor {
   /** GGUF's order: the length of a row first, then the number of rows. */
   shape: readonly number[];
   type: TensorType;
-  /** As many numbers as the shape says, row after row. */
-  data: Float32Array;
+  /** As many numbers as the shape says, row after row; or their bytes, encoded as the type says. */
+  data: Float32Array | Uint8Array;
 }
 
 export interface GgufFile {
@@ -53,7 +53,7 @@ export function writeGguf({ metadata, tensors }: GgufFile): Uint8Array {
     header.string(tensor.name).u32(tensor.shape.length);
     for (const length of tensor.shape) header.u64(length);
     header.u32(TENSOR_TYPES[tensor.type]).u64(offset);
-    offset += aligned(tensorBytes(tensor.type, tensor.data.length));
+    offset += aligned(tensorBytes(tensor.type, numbers(tensor.shape)));
   }
   const head = header.bytes();
   const begin = aligned(head.length);
@@ -61,7 +61,7 @@ export function writeGguf({ metadata, tensors }: GgufFile): Uint8Array {
   file.set(head);
   let at = begin;
   for (const { type, data } of tensors) {
-    const bytes = encodeTensor(type, data);
+    const bytes = data instanceof Float32Array ? encodeTensor(type, data) : data;
     file.set(bytes, at);
     at += aligned(bytes.length);
   }
@@ -69,13 +69,15 @@ export function writeGguf({ metadata, tensors }: GgufFile): Uint8Array {
 }
 
 function check({ name, shape, type, data }: GgufTensor): void {
-  const expected = shape.reduce((product, length) => product * length, 1);
+  const [unit, expected] =
+    data instanceof Float32Array ? ['numbers', numbers(shape)] : ['bytes', tensorBytes(type, numbers(shape))];
   if (data.length !== expected)
-    throw new Error(`The tensor ${name} holds ${data.length} numbers; its shape says ${expected}.`);
+    throw new Error(`The tensor ${name} holds ${data.length} ${unit}; its shape says ${expected}.`);
   if (shape[0]! % blockLength(type) !== 0)
     throw new Error(`The tensor ${name} has rows of ${shape[0]}; ${type} needs multiples of ${blockLength(type)}.`);
 }
 
+const numbers = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 const aligned = (length: number): number => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 
 function writeValue(to: Writer, value: GgufValue): void {

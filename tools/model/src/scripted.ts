@@ -9,7 +9,8 @@ export const SCRIPTED_NAME = 'vigil-scripted-r1';
 const CONTEXT_LENGTH = 4096;
 const MERGES = 320;
 
-const SPECIAL = {
+/** The tokens of DeepSeek-R1's template that a model must have. */
+export const SPECIAL = {
   begin: '<｜begin▁of▁sentence｜>',
   end: '<｜end▁of▁sentence｜>',
   user: '<｜User｜>',
@@ -19,9 +20,9 @@ const SPECIAL = {
 } as const;
 
 /** llama.cpp's kinds of token. */
-const NORMAL = 1;
-const CONTROL = 3;
-const USER_DEFINED = 4;
+export const NORMAL = 1;
+export const CONTROL = 3;
+export const USER_DEFINED = 4;
 
 /** The template of DeepSeek-R1-Distill, without tools: it primes `<think>` and drops the reasoning of earlier turns. */
 const CHAT_TEMPLATE = `{% set ns = namespace(system='') %}{% for m in messages %}{% if m.role == 'system' %}{% set ns.system = m.content %}{% endif %}{% endfor %}{{ bos_token }}{{ ns.system }}{% for m in messages %}{% if m.role == 'user' %}{{ '<｜User｜>' + m.content }}{% elif m.role == 'assistant' %}{{ '<｜Assistant｜>' + m.content.split('</think>')[-1] + '<｜end▁of▁sentence｜>' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<｜Assistant｜><think>\\n' }}{% endif %}`;

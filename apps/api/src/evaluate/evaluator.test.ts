@@ -120,6 +120,16 @@ const someBeats = async (api: string) => {
   const before = (await beats(api)) || 0;
   await until('some beats', async () => (await beats(api)) > before + 2);
 };
+/** Keeps everybody from a table for some seconds; resolves once nobody gets at it any more. */
+async function hold(table: string, seconds: number): Promise<{ released: Promise<unknown> }> {
+  const released = database.query(
+    `BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(${seconds}); COMMIT`,
+  );
+  const held = `SELECT count(*)::int AS n FROM pg_locks
+    WHERE relation = '${table}'::regclass AND mode = 'AccessExclusiveLock' AND granted`;
+  await until('the lock', async () => (await database.query(held))[0]!.n === 1);
+  return { released };
+}
 const headlines = () => receiver.received.map(({ body }) => body.blocks[0].text.text as string);
 const states = async () =>
   Object.fromEntries(
@@ -222,15 +232,41 @@ describe('PostgreSQL that hangs', () => {
   it('is not called well: readers are refused in seconds, and the process says that it does not evaluate', async () => {
     const api = await startApi();
     await someBeats(api);
-    const holder = database.query('BEGIN; LOCK TABLE alert IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(12); COMMIT');
+    const { released } = await hold('alert', 12);
     const read = fetch(`${api}/api/v1/alerts`);
     await until('it to say so', async () => {
       const answer = await fetch(`${api}/health/ready`);
       return answer.status === 503 && (await answer.text()).includes('The rules are being evaluated for');
     });
     expect((await read).status).toBe(503);
-    await holder;
+    await released;
     await until('it to be well', async () => (await fetch(`${api}/health/ready`)).status === 200);
+  });
+});
+
+describe('readers that hold every connection of theirs', () => {
+  it('do not stop a beat', async () => {
+    const gpuOnly = await writeRules({ 'gpu.yaml': GPU_RULE });
+    const api = await startApi(database.url, 0, gpuOnly.folder);
+    await someBeats(api);
+    // The rule reads other tables than the one that these readers wait for.
+    const { released } = await hold('request', 6);
+    const reads = Array.from({ length: 8 }, () => fetch(`${api}/api/v1/requests`));
+    const waiting = () =>
+      database.query(
+        `SELECT pid, query_start FROM pg_stat_activity WHERE datname = current_database()
+           AND application_name = 'vigil-api' AND wait_event_type = 'Lock' ORDER BY pid`,
+      );
+    await until('all of them to wait', async () => (await waiting()).length === 4);
+    const before = await waiting();
+    await writeGpuSamples(store, [gpuRow(0.95)]);
+    await until('the message', () => receiver.received.length === 1);
+    // The same four still wait: no connection of theirs was free in between.
+    expect(await waiting()).toEqual(before);
+    await released;
+    const answers = await Promise.all(reads);
+    expect(answers.every(({ status }) => status === 200 || status === 503)).toBe(true);
+    await gpuOnly.remove();
   });
 });
 

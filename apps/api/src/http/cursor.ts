@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { badParameter } from './errors.js';
 
 /** Where a list goes on: the sort key of its last item, in a form that is only to be given back. */
@@ -24,4 +24,20 @@ export function page<T>(
 ): { items: T[]; next: string | null } {
   const items = rows.slice(0, limit);
   return { items, next: rows.length > limit ? encodeCursor(key(items.at(-1)!)) : null };
+}
+
+/** A time in a cursor: to the microsecond, as PostgreSQL keeps it. */
+export const INSTANT = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+  .refine((text) => isDate(text));
+
+/** The same of a column, in SQL. */
+export const INSTANT_SQL = (column: string): string =>
+  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+/** A day that no month has, or the year 0, would be an error of PostgreSQL's. */
+function isDate(text: string): boolean {
+  const parsed = new Date(text);
+  return parsed.getTime() >= 0 && parsed.toISOString().slice(0, 19) === text.slice(0, 19);
 }

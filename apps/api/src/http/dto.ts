@@ -72,6 +72,8 @@ class ConditionItem {
 export class RuleItem {
   @ApiProperty({ type: String }) rule!: string;
   @ApiProperty({ type: String, example: 'alerts/gpu-memory-high.yaml' }) file!: string;
+  @ApiProperty({ type: Boolean, description: 'Whether it is evaluated; RULES_ENABLE switches on what is off' })
+  enabled!: boolean;
   @ApiProperty({ type: String }) signal!: string;
   @ApiProperty({ type: String }) unit!: string;
   @ApiProperty({ type: ConditionItem }) condition!: ConditionItem;
@@ -126,6 +128,25 @@ export class AlertItem {
 
 export class AlertList extends Page {
   @ApiProperty({ type: [AlertItem] }) items!: AlertItem[];
+}
+
+export class GpuEventItem {
+  @ApiProperty(time) time!: string;
+  @ApiProperty({ type: String }) node!: string;
+  @ApiProperty({ ...textOrNull, description: 'Index on its node; null where the event does not say' })
+  gpu!: string | null;
+  @ApiProperty(textOrNull) uuid!: string | null;
+  @ApiProperty({ type: Boolean, description: 'Whether a recording was played' }) replay!: boolean;
+  @ApiProperty({ enum: ['xid', 'lost', 'returned'] }) kind!: string;
+  @ApiProperty({ ...numberOrNull, description: "NVIDIA's XID code" }) code!: number | null;
+  @ApiProperty({ enum: ['critical', 'warning', 'application', 'unknown'] }) class!: string;
+  @ApiProperty({ type: String, description: 'A sentence' }) meaning!: string;
+  @ApiProperty({ type: String }) source!: string;
+  @ApiProperty({ ...textOrNull, description: "The kernel's own line" }) message!: string | null;
+}
+
+export class GpuEventList extends Page {
+  @ApiProperty({ type: [GpuEventItem] }) items!: GpuEventItem[];
 }
 
 class NotificationItem {

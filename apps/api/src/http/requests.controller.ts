@@ -4,7 +4,7 @@ import { RequestEntity, type Outcome } from '@vigil/store';
 import { z } from 'zod';
 import { ask } from '../database.js';
 import { API_CONTEXT, type ApiContext } from './context.js';
-import { decodeCursor, page } from './cursor.js';
+import { decodeCursor, INSTANT, INSTANT_SQL, page } from './cursor.js';
 import { DescribeErrors } from './docs.js';
 import { RequestList, type RequestItem } from './dto.js';
 import { choices, knownOnly, text, time, wholeNumber, type Query as Parameters } from './parameters.js';
@@ -12,20 +12,7 @@ import { choices, knownOnly, text, time, wholeNumber, type Query as Parameters }
 const OUTCOMES = ['ok', 'error', 'rejection', 'cancellation'] as const satisfies readonly Outcome[];
 
 /** End (to the microsecond, as PostgreSQL keeps it), span and trace of the last row: the table's own order. */
-const CURSOR = z.tuple([
-  z
-    .string()
-    .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
-    .refine((end) => isDate(end)),
-  z.string().regex(/^[0-9a-f]{1,16}$/),
-  z.string().regex(/^[0-9a-f]{1,32}$/),
-]);
-
-/** A day that no month has, or the year 0, would be an error of PostgreSQL's. */
-function isDate(end: string): boolean {
-  const parsed = new Date(end);
-  return parsed.getTime() >= 0 && parsed.toISOString().slice(0, 19) === end.slice(0, 19);
-}
+const CURSOR = z.tuple([INSTANT, z.string().regex(/^[0-9a-f]{1,16}$/), z.string().regex(/^[0-9a-f]{1,32}$/)]);
 
 /** Filters that compare one column with one value. */
 const EQUAL = ['model', 'node', 'conversation_id', 'response_id'] as const;
@@ -57,7 +44,7 @@ export class RequestsController {
     const columns = this.context.store
       .getMetadata(RequestEntity)
       .columns.map((column) => `${column.databaseName} AS "${column.propertyName}"`);
-    const sql = `SELECT ${columns.join(', ')}, to_char(ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS key
+    const sql = `SELECT ${columns.join(', ')}, ${INSTANT_SQL('ended_at')} AS key
       FROM request ${where} ORDER BY ended_at DESC, span_id DESC, trace_id DESC LIMIT ${limit + 1}`;
     const rows = (await ask(() => this.context.store.query(sql, values))) as Row[];
     const { items, next } = page(rows, limit, (last) => [last.key, last.spanId, last.traceId]);

@@ -31,7 +31,7 @@ export class RulesController {
   constructor(@Inject(API_CONTEXT) private readonly context: ApiContext) {}
 
   @Get()
-  @ApiOperation({ summary: 'The alert rules, and how they stand' })
+  @ApiOperation({ summary: 'The alert rules, those that are off too, and how they stand' })
   @ApiOkResponse({ type: RuleList })
   async rules(@Query() query: Parameters): Promise<RuleList> {
     knownOnly(query, []);
@@ -69,6 +69,7 @@ export class RulesController {
     return {
       rule: rule.name,
       file: rule.file,
+      enabled: rule.enabled,
       signal: rule.signal.id,
       unit: rule.signal.unit,
       condition: rule.condition,

@@ -21,6 +21,7 @@ describe('around it', () => {
     ).toEqual([
       '/api/v1/alerts',
       '/api/v1/alerts/history',
+      '/api/v1/gpu-events',
       '/api/v1/notifications',
       '/api/v1/notifications/{id}/retry',
       '/api/v1/requests',
@@ -46,6 +47,7 @@ describe('around it', () => {
     for (const [path, schema] of [
       ['/api/v1/requests', 'RequestItem'],
       ['/api/v1/alerts', 'AlertItem'],
+      ['/api/v1/gpu-events', 'GpuEventItem'],
       ['/api/v1/alerts/history', 'TransitionItem'],
       ['/api/v1/rules', 'RuleItem'],
       ['/api/v1/signals', 'SignalItem'],

@@ -1,7 +1,7 @@
 import { createLogger } from '@vigil/service';
-import { connect, createStore, writeGpuSamples, writeRequests } from '@vigil/store';
+import { connect, createStore, writeGpuEvents, writeGpuSamples, writeRequests } from '@vigil/store';
 import { createApp } from '../app.js';
-import { gpuRow, requestRow } from '@vigil/store/testing';
+import { gpuEventRow, gpuRow, requestRow } from '@vigil/store/testing';
 import { GPU_RULE, testConfig, writeRules } from '../testing.js';
 
 /** A model whose name would do harm wherever it were pasted into SQL. */
@@ -25,7 +25,7 @@ export interface Answer {
   headers: Headers;
 }
 
-/** The API, with two rules, two GPUs and eleven requests. */
+/** The API, with two rules, two GPUs, four of their events and eleven requests. */
 export interface TestApi {
   url: string;
   database: Tools['database'];
@@ -57,6 +57,12 @@ export async function startTestApi({ database, until }: Tools): Promise<TestApi>
     }),
   ]);
   await writeGpuSamples(store, [gpuRow(0.95), gpuRow(0.5, { gpu: '1' })]);
+  await writeGpuEvents(store, [
+    gpuEventRow({ time: at('10:00:00'), node: 'a', gpu: '0', code: 79, class: 'critical', meaning: 'It fell off.' }),
+    gpuEventRow({ time: at('10:00:00'), node: 'a', gpu: '1', code: 31, class: 'application' }),
+    gpuEventRow({ time: at('10:00:00'), node: 'b', gpu: null, code: 94, class: 'warning' }),
+    gpuEventRow({ time: at('10:05:00'), node: 'a', gpu: '0', kind: 'lost', code: null, class: 'critical' }),
+  ]);
   const config = testConfig({ DATABASE_URL: database.url, RULES_DIR: rules.folder });
   const app = createApp({ config, log: createLogger('api', 'silent') });
   const url = (await app.start()).api!;

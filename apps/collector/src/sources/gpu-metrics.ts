@@ -1,136 +1,80 @@
+import { CRITICAL_XIDS, describeXid, type GpuEvent, type GpuReading, type GpuSample } from '@vigil/gpu';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { GpuReading, GpuSample } from '@vigil/gpu';
+import { DcgmSeries } from './gpu-dcgm-series.js';
+import { COUNTERS, GAUGES, type Labels, type SampleSeries } from './gpu-series.js';
 
 const STATES = ['up', 'none', 'failed'] as const;
 const GPU = ['node', 'gpu', 'replay'] as const;
-type Labels = Record<string, string>;
 
-/** A gauge for each GPU: its name, what it says, and its value with further labels. */
-interface SampleGauge {
-  name: string;
-  help: string;
-  labels?: readonly string[];
-  values: (s: GpuSample) => readonly (readonly [number | null, Labels?])[];
+export interface GpuMetricsOptions {
+  /** Whose names to publish beside our own. */
+  compat?: 'none' | 'dcgm';
 }
 
-/** Names derived from OpenTelemetry's `hw.*`, units spelled out as Prometheus does. */
-const GAUGES: readonly SampleGauge[] = [
-  {
-    name: 'hw_gpu_memory_usage_bytes',
-    help: 'GPU memory that processes hold; what the driver reserves is not counted.',
-    values: (s) => [[s.memoryUsed]],
-  },
-  { name: 'hw_gpu_memory_limit_bytes', help: 'GPU memory that the device has.', values: (s) => [[s.memoryTotal]] },
-  {
-    name: 'hw_gpu_memory_reserved_bytes',
-    help: 'GPU memory that the driver reserves.',
-    values: (s) => [[s.memoryReserved]],
-  },
-  {
-    name: 'hw_gpu_memory_utilization_ratio',
-    help: 'GPU memory used over GPU memory, 0 to 1.',
-    values: (s) => [[s.memoryRatio]],
-  },
-  {
-    name: 'hw_gpu_utilization_ratio',
-    help: 'Share of time in which a kernel ran on the GPU, 0 to 1.',
-    values: (s) => [[s.utilization]],
-  },
-  {
-    name: 'hw_gpu_memory_bandwidth_utilization_ratio',
-    help: 'Share of time in which GPU memory was read or written, 0 to 1.',
-    values: (s) => [[s.memoryUtilization]],
-  },
-  {
-    name: 'hw_temperature_celsius',
-    help: 'Temperature by sensor: gpu (the die), memory.',
-    labels: ['sensor'],
-    values: (s) => [
-      [s.temperature, { sensor: 'gpu' }],
-      [s.memoryTemperature, { sensor: 'memory' }],
-    ],
-  },
-  { name: 'hw_power_watts', help: 'Power that the GPU draws, mean of a second.', values: (s) => [[s.power]] },
-  { name: 'hw_power_limit_watts', help: 'Power that the GPU may draw.', values: (s) => [[s.powerLimit]] },
-  { name: 'hw_gpu_fan_speed_ratio', help: "Speed of the GPU's fan, 0 to 1.", values: (s) => [[s.fanSpeed]] },
-  {
-    name: 'hw_gpu_clock_hertz',
-    help: 'Clock of the GPU by domain: sm, memory.',
-    labels: ['clock'],
-    values: (s) => [
-      [s.smClock, { clock: 'sm' }],
-      [s.memoryClock, { clock: 'memory' }],
-    ],
-  },
-  {
-    name: 'hw_gpu_throttle_active',
-    help: '1 for each reason other than idle that lowers the clocks now.',
-    labels: ['reason'],
-    values: (s) => s.throttleReasons.map((reason) => [1, { reason }] as const),
-  },
-  {
-    name: 'hw_gpu_pcie_throughput_bytes_per_second',
-    help: 'PCIe traffic of the GPU at the moment of reading, by direction: transmit, receive.',
-    labels: ['direction'],
-    values: (s) => [
-      [s.pcieTx, { direction: 'transmit' }],
-      [s.pcieRx, { direction: 'receive' }],
-    ],
-  },
-  {
-    name: 'vigil_gpu_info',
-    help: 'Always 1; the labels say which GPU this is. Join on node, gpu and replay.',
-    labels: ['uuid', 'name', 'driver'],
-    values: (s) => [[1, { uuid: s.uuid ?? '', name: s.name ?? '', driver: s.driver ?? '' }]],
-  },
-];
-
 /**
- * Puts readings at `/metrics`. Each reading replaces the one before it whole, between two scrapes, so a GPU that
- * vanished or a reading that failed leaves no series behind.
+ * Puts readings and events at `/metrics`. Each reading replaces the one before it whole, between two scrapes, so a GPU
+ * that vanished or a reading that failed leaves no value behind; that it is not up, and when it was seen last, stays.
  */
 export class GpuMetrics {
-  private readonly gauges: readonly (SampleGauge & { gauge: Gauge })[];
-  private readonly errors: Counter;
-  private readonly energy: Counter;
+  private readonly series: readonly (SampleSeries & { metric: Gauge | Counter })[];
+  private readonly dcgm: DcgmSeries | undefined;
   private readonly up: Gauge;
   private readonly state: Gauge;
   private readonly failures: Counter;
   private readonly duration: Histogram;
+  private readonly count: Gauge;
+  private readonly lastReading: Gauge;
+  private readonly deviceUp: Gauge;
+  private readonly lastSeen: Gauge;
+  private readonly happened: Counter;
+  /** Labels of the devices that were seen, by index and whether they are a replay. */
+  private readonly devices = new Map<string, Labels>();
 
   constructor(
-    registry: Registry,
+    private readonly registry: Registry,
     private readonly node: string,
+    options: GpuMetricsOptions = {},
   ) {
     const registers = [registry];
-    this.gauges = GAUGES.map((g) => ({
-      ...g,
-      gauge: new Gauge({ name: g.name, help: g.help, labelNames: [...GPU, ...(g.labels ?? [])], registers }),
-    }));
-    this.errors = new Counter({
-      name: 'hw_errors_total',
-      help: 'Uncorrected memory errors of the GPU since its driver was loaded.',
-      labelNames: [...GPU, 'error_type'],
+    const of = ({ name, help, labels = [] }: SampleSeries) => ({
+      name,
+      help,
+      labelNames: [...GPU, ...labels],
       registers,
     });
-    this.energy = new Counter({
-      name: 'hw_energy_joules_total',
-      help: 'Energy that the GPU took since its driver was loaded.',
-      labelNames: GPU,
-      registers,
-    });
-    this.up = new Gauge({
-      name: 'vigil_gpu_up',
-      help: '1 when the latest reading of the GPUs was good, 0 when it failed or there is none.',
-      labelNames: ['node', 'source'],
-      registers,
-    });
-    this.state = new Gauge({
-      name: 'vigil_gpu_source_state',
-      help: '1 for the state of the GPU source, 0 for the others: up, none (no GPU here), failed.',
-      labelNames: ['node', 'source', 'state'],
-      registers,
-    });
+    this.series = [
+      ...GAUGES.map((s) => ({ ...s, metric: new Gauge(of(s)) })),
+      ...COUNTERS.map((s) => ({ ...s, metric: new Counter(of(s)) })),
+    ];
+    if (options.compat === 'dcgm') this.dcgm = new DcgmSeries(registry, node);
+    this.up = this.gauge(
+      'vigil_gpu_up',
+      '1 when the latest reading of the GPUs was good, 0 when it failed or there is none.',
+      ['node', 'source'],
+    );
+    this.state = this.gauge(
+      'vigil_gpu_source_state',
+      '1 for the state of the GPU source, 0 for the others: up, none (no GPU here), failed.',
+      ['node', 'source', 'state'],
+    );
+    this.count = this.gauge('vigil_gpu_count', 'GPUs that the latest reading told; absent while that is not known.', [
+      'node',
+    ]);
+    this.lastReading = this.gauge(
+      'vigil_gpu_last_reading_timestamp_seconds',
+      'When the GPUs were last read well, seconds since 1970.',
+      ['node'],
+    );
+    this.deviceUp = this.gauge(
+      'vigil_gpu_device_up',
+      '1 for each GPU that the latest reading told, 0 for one that was told before.',
+      GPU,
+    );
+    this.lastSeen = this.gauge(
+      'vigil_gpu_last_seen_timestamp_seconds',
+      'When the GPU was last read, seconds since 1970; it stays when the GPU vanishes.',
+      GPU,
+    );
     this.failures = new Counter({
       name: 'vigil_gpu_read_failures_total',
       help: 'Readings of the GPUs that failed, by reason.',
@@ -144,28 +88,83 @@ export class GpuMetrics {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
       registers,
     });
+    this.happened = new Counter({
+      name: 'vigil_gpu_events_total',
+      help: 'Events of GPUs by kind (xid, lost, returned), class (critical, warning, application, unknown) and code of the XID.',
+      labelNames: [...GPU, 'kind', 'class', 'code'],
+      registers,
+    });
   }
 
   /** @param durationSeconds what the reading took */
-  record(reading: GpuReading, durationSeconds: number): void {
+  record(reading: GpuReading, durationSeconds: number, now: Date = new Date()): void {
     const { node } = this;
     const { source } = reading;
-    for (const metric of [this.up, this.state, this.errors, this.energy]) metric.reset();
-    for (const { gauge } of this.gauges) gauge.reset();
+    for (const metric of [this.up, this.state, this.count]) metric.reset();
+    for (const { metric } of this.series) metric.reset();
     this.up.set({ node, source }, reading.state === 'up' ? 1 : 0);
     for (const state of STATES) this.state.set({ node, source, state }, state === reading.state ? 1 : 0);
     this.duration.observe({ node, source }, durationSeconds);
     if (reading.state === 'failed') this.failures.inc({ node, source, reason: reading.kind });
-    if (reading.state === 'up') for (const sample of reading.samples) this.publish(sample);
+    const samples = reading.state === 'up' ? reading.samples : [];
+    const devices = samples.filter((s) => !s.gpu.includes('/'));
+    if (reading.state === 'up') this.lastReading.set({ node }, now.getTime() / 1000);
+    // A reading that failed does not know, unless it says that there is none.
+    if (reading.state !== 'failed' || reading.kind === 'no-devices') this.count.set({ node }, devices.length);
+    for (const sample of samples) this.publish(sample);
+    this.see(devices);
+    this.dcgm?.publish(samples);
+  }
+
+  /** Counts what happened. */
+  recordEvents(events: readonly GpuEvent[]): void {
+    for (const { gpu, replay, kind, class: severity, code } of events) {
+      this.happened.inc(this.eventLabels(gpu, replay, kind, severity, code));
+      if (kind === 'xid' && gpu !== null && code !== null) this.dcgm?.noteXid(gpu, code);
+    }
   }
 
   private publish(sample: GpuSample): void {
     const labels = { node: this.node, gpu: sample.gpu, replay: String(sample.replay) };
-    for (const { gauge, values } of this.gauges)
-      for (const [value, more] of values(sample)) if (value !== null) gauge.set({ ...labels, ...more }, value);
-    // The device counts, so the whole count is set anew after the reset above.
-    if (sample.eccUncorrected !== null)
-      this.errors.inc({ ...labels, error_type: 'uncorrected' }, sample.eccUncorrected);
-    if (sample.energy !== null) this.energy.inc(labels, sample.energy);
+    // After the reset above an increase from 0 sets: the device counts, and its count stands there as it is.
+    for (const { metric, values } of this.series)
+      for (const [value, more] of values(sample)) if (value !== null) metric.inc({ ...labels, ...more }, value);
+  }
+
+  private see(devices: readonly GpuSample[]): void {
+    this.deviceUp.reset();
+    for (const labels of this.devices.values()) this.deviceUp.set(labels, 0);
+    for (const { gpu, replay, time } of devices) {
+      const labels = { node: this.node, gpu, replay: String(replay) };
+      const key = `${gpu} ${replay}`;
+      if (!this.devices.has(key)) this.foresee(gpu, replay);
+      this.devices.set(key, labels);
+      this.deviceUp.set(labels, 1);
+      this.lastSeen.set(labels, time.getTime() / 1000);
+    }
+  }
+
+  /** The first event of a series would be no increase to Prometheus: those that somebody alerts on begin at 0. */
+  private foresee(gpu: string, replay: boolean): void {
+    for (const code of [...CRITICAL_XIDS, 94])
+      for (const of of [gpu, null])
+        this.happened.inc(this.eventLabels(of, replay, 'xid', describeXid(code).class, code), 0);
+    this.happened.inc(this.eventLabels(gpu, replay, 'lost', 'critical', null), 0);
+    this.happened.inc(this.eventLabels(gpu, replay, 'returned', 'warning', null), 0);
+  }
+
+  private eventLabels(
+    gpu: string | null,
+    replay: boolean,
+    kind: GpuEvent['kind'],
+    severity: GpuEvent['class'],
+    code: number | null,
+  ): Labels {
+    const more = { kind, class: severity, code: code === null ? '' : String(code) };
+    return { node: this.node, gpu: gpu ?? '', replay: String(replay), ...more };
+  }
+
+  private gauge(name: string, help: string, labelNames: readonly string[]): Gauge {
+    return new Gauge({ name, help, labelNames: [...labelNames], registers: [this.registry] });
   }
 }

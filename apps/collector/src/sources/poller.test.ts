@@ -167,7 +167,7 @@ describe('poller, nvidia-smi and metrics together', () => {
     await fake.does('exit 9');
     await until(/vigil_gpu_up\{node="node-a",source="nvidia-smi"\} 0/);
     const failed = await registry.metrics();
-    expect(failed).not.toMatch(/gpu="0"/);
+    expect(failed).not.toMatch(/hw_[a-z_]+\{[^}]*gpu="0"/);
     expect(failed).toMatch(/vigil_gpu_read_failures_total\{node="node-a",source="nvidia-smi",reason="driver"\} [1-9]/);
     await fake.does('cat load.xml');
     await until(/vigil_gpu_up\{node="node-a",source="nvidia-smi"\} 1/);

@@ -156,6 +156,13 @@ describe('the spool', () => {
     expect(await stored()).toEqual(ids(rows.slice(5)));
   });
 
+  it('a reading that the disk does not take either is counted', async () => {
+    const { writer, dropped } = await open(AWAY, 'displace');
+    await rm(folder, { recursive: true });
+    await expect(writer.add([row(), row()])).rejects.toThrow('ENOENT');
+    expect(await dropped('unsaved')).toBe(2);
+  });
+
   it('with damaged and missing files goes on with the others', async () => {
     const away = await open(AWAY);
     const rows = [row(), row(), row()];

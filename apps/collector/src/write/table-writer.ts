@@ -75,6 +75,10 @@ export class TableWriter<R> {
         await this.save(group.flatMap(({ rows }) => rows));
         for (const { resolve } of group) resolve();
       } catch (error) {
+        // Senders of requests keep them and come again; a reading has no other sender.
+        const { whenFull, table, metrics } = this.options;
+        if (whenFull === 'displace')
+          for (const { rows } of group) metrics.rowsDropped(table.name, 'unsaved', rows.length);
         for (const { reject } of group) reject(error);
       }
     }

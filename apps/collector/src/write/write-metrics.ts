@@ -8,11 +8,13 @@ export type DropReason =
   | 'refused'
   /** An entry of the spool that can't be read any more. */
   | 'unreadable'
-  /** A GPU sample that gave way to a later one. */
-  | 'displaced';
+  /** A reading that gave way to a later one. */
+  | 'displaced'
+  /** A reading that neither PostgreSQL nor the disk took; nobody sends it again. */
+  | 'unsaved';
 
-const TABLES = ['request', 'gpu_sample'] as const;
-const REASONS: readonly DropReason[] = ['refused', 'unreadable', 'displaced'];
+const TABLES = ['request', 'gpu_sample', 'gpu_event', 'node_sample'] as const;
+const REASONS: readonly DropReason[] = ['refused', 'unreadable', 'displaced', 'unsaved'];
 
 /** What the writers say of themselves at `/metrics`. */
 export class WriteMetrics {
@@ -30,7 +32,7 @@ export class WriteMetrics {
     });
     this.dropped = new Counter({
       name: 'vigil_rows_dropped_total',
-      help: 'Rows given up: refused (by PostgreSQL), displaced (a GPU sample by later ones while PostgreSQL was away), and unreadable, which counts entries of the spool.',
+      help: 'Rows given up: refused (by PostgreSQL), displaced (readings by later ones while PostgreSQL was away), unsaved (readings that the disk did not take either), and unreadable; displaced and unreadable count entries of the spool.',
       labelNames: ['table', 'reason'],
       registers,
     });

@@ -1,57 +1,177 @@
 import {
   getLlama,
+  GgmlType,
+  GgufInsights,
   LlamaLogLevel,
+  readGgufFileInfo,
   type Llama,
-  type LlamaContextSequence,
   type LlamaModel,
   type Token,
 } from 'node-llama-cpp';
 import type { FromChild, LoadOptions, ModelInfo } from '../engine/protocol.js';
 import { ASSISTANT, THINK_BEGIN, THINK_END, USER } from '../text/prompt.js';
+import { nativeContext, type NativeContext } from './binding.js';
+import { fitSequences, type Bytes } from './memory.js';
 
-/** Tokens of a prompt that are read in one step; also the most that one decode takes. */
+/** The most tokens that one decode takes. */
 export const BATCH = 512;
+const MIB = 2 ** 20;
+
+/**
+ * Tokens of a prompt that are read at once, while those who are being answered wait: about a tenth of a second's worth
+ * on a small machine. It depends on nothing that changes from run to run, as the text of a seed depends on it.
+ */
+export function pieceSize({ device, memory }: ModelInfo): number {
+  if (device !== 'cpu') return 256;
+  if (memory.model < 256 * MIB) return 64;
+  return memory.model < 1536 * MIB ? 32 : 16;
+}
+
+/** Where it is ours to choose: a processor has no use for more sequences than these, */
+const MOST_ON_PROCESSOR = 32;
+/** and no more of what is left of memory; a GPU has nothing else to do. */
+const SHARE = { processor: 0.25, gpu: 0.9 };
 
 export interface Loaded {
+  llama: Llama;
   model: LlamaModel;
-  sequences: LlamaContextSequence[];
+  /** One a lane; together they have all sequences. */
+  contexts: { native: NativeContext; sequences: number }[];
   thinkBegin: Token | undefined;
   thinkEnd: Token | undefined;
   info: ModelInfo;
 }
 
-/** Loads a model and makes one context with all its sequences. Errors are llama.cpp's own. */
+/** What stops a load, as a whole sentence. */
+export class LoadError extends Error {
+  override readonly name = 'LoadError';
+}
+
+/**
+ * Loads a model and makes its contexts.
+ * @throws LoadError where memory does not take it; llama.cpp's own errors else
+ */
 export async function load(options: LoadOptions, tell: (message: FromChild) => void): Promise<Loaded> {
   const llama = await loadLlama(options, tell);
+  const insights = await GgufInsights.from(await readGgufFileInfo(options.path, { logWarnings: false }), llama);
+  // The preset would take the whole training context for each sequence.
+  const contextSize = Math.min(options.contextSize, insights.trainContextSize ?? options.contextSize);
+  const planner = new Planner(options, llama, insights, contextSize);
+  const onGpu = llama.gpu !== false;
+  let sequences = onGpu ? 0 : await planner.sequences(0, await planner.modelBytes(0));
   const model = await llama.loadModel({
     modelPath: options.path,
+    gpuLayers: !onGpu ? 0 : options.gpuLayers === 'auto' ? { fitContext: { contextSize } } : options.gpuLayers,
+    // Weights are read from the file's own pages, which processes share and the system can drop.
+    useMmap: llama.supportsMmap,
     onLoadProgress: (ratio) => tell({ type: 'load-progress', ratio }),
   });
-  // The preset would take the whole training context for each sequence.
-  const contextSize = Math.min(options.contextSize, model.trainContextSize);
-  const context = await model.createContext({
-    contextSize,
-    sequences: options.sequences,
-    batchSize: BATCH,
-    threads: options.threads,
-  });
+  // How many layers found room on the GPU is known only now.
+  if (onGpu) sequences = await planner.sequences(model.gpuLayers, { ram: 0, vram: 0 });
+  const lanes = onGpu ? 1 : Math.min(options.lanes, sequences);
+  const contexts: Loaded['contexts'] = [];
+  for (let lane = 0; lane < lanes; lane++) {
+    const share = Math.floor(sequences / lanes) + (lane < sequences % lanes ? 1 : 0);
+    const context = await model.createContext({
+      contextSize,
+      sequences: share,
+      batchSize: Math.max(BATCH, share),
+      threads: Math.max(1, Math.floor(options.threads / lanes)),
+      flashAttention: planner.flashAttention,
+      experimentalKvCacheKeyType: planner.cacheType,
+      experimentalKvCacheValueType: planner.cacheType,
+      // Shrinking the context behind the user's back is no help.
+      failedCreationRemedy: false,
+    });
+    contexts.push({ native: nativeContext(context), sequences: share });
+  }
   const single = (text: string): Token | undefined => {
     const tokens = model.tokenize(text, true);
     return tokens.length === 1 ? tokens[0] : undefined;
   };
   const [thinkBegin, thinkEnd] = [single(THINK_BEGIN), single(THINK_END)];
   return {
+    llama,
     model,
-    sequences: Array.from({ length: options.sequences }, () => context.getSequence()),
+    contexts,
     thinkBegin,
     thinkEnd,
     info: {
       contextSize,
+      sequences,
+      limit: Math.min(options.batch.min, options.batch.max, sequences),
+      memory: planner.told,
       reasons: thinkBegin !== undefined && thinkEnd !== undefined,
       speaksDeepSeek: single(USER) !== undefined && single(ASSISTANT) !== undefined,
       device: llama.gpu === false ? 'cpu' : llama.gpu,
     },
   };
+}
+
+/** Asks llama.cpp what things would take, and memory what there is. */
+class Planner {
+  readonly flashAttention: boolean;
+  readonly cacheType: GgmlType;
+  readonly told = { model: 0, context: 0 };
+
+  constructor(
+    private readonly options: LoadOptions,
+    private readonly llama: Llama,
+    private readonly insights: GgufInsights,
+    private readonly contextSize: number,
+  ) {
+    this.flashAttention = options.flashAttention && insights.flashAttentionSupported;
+    this.cacheType = options.kvCacheType === 'q8_0' ? GgmlType.Q8_0 : GgmlType.F16;
+    this.told.model = insights.modelSize;
+  }
+
+  /** @throws LoadError where they find no room */
+  async sequences(gpuLayers: number, model: Bytes): Promise<number> {
+    const { options, contextSize } = this;
+    const [one, nine] = [await this.contextBytes(gpuLayers, 1), await this.contextBytes(gpuLayers, 9)];
+    const each = (side: keyof Bytes) => Math.max(0, (nine[side] - one[side]) / 8);
+    const sequence = { ram: each('ram'), vram: each('vram') };
+    const onGpu = gpuLayers > 0;
+    const most = onGpu ? options.batch.max : Math.min(options.batch.max, MOST_ON_PROCESSOR);
+    const fixed = { ram: Math.max(0, one.ram - sequence.ram), vram: Math.max(0, one.vram - sequence.vram) };
+    const fits = fitSequences({
+      free: await this.free(),
+      model,
+      fixed,
+      sequence,
+      contextSize,
+      wanted: options.sequences,
+      most,
+      share: onGpu ? SHARE.gpu : SHARE.processor,
+    });
+    if (typeof fits === 'string') throw new LoadError(`The model file ${options.path} does not fit: ${fits}.`);
+    this.told.context = Math.round(fixed.ram + fixed.vram + fits * (sequence.ram + sequence.vram));
+    return fits;
+  }
+
+  async modelBytes(gpuLayers: number): Promise<Bytes> {
+    const { cpuRam, gpuVram } = await this.insights.estimateModelResourceRequirementsV2({ gpuLayers, useMmap: false });
+    return { ram: cpuRam, vram: gpuVram };
+  }
+
+  private async contextBytes(modelGpuLayers: number, sequences: number): Promise<Bytes> {
+    const { cpuRam, gpuVram } = await this.insights.estimateContextResourceRequirementsV2({
+      contextSize: this.contextSize,
+      modelGpuLayers,
+      batchSize: BATCH,
+      sequences,
+      flashAttention: this.flashAttention,
+      kvCacheKeyType: this.cacheType,
+      kvCacheValueType: this.cacheType,
+    });
+    return { ram: cpuRam, vram: gpuVram };
+  }
+
+  private async free(): Promise<Bytes> {
+    const vram = this.llama.gpu === false ? 0 : (await this.llama.getVramState()).free;
+    // What the system could give, a container's own limit included.
+    return { ram: process.availableMemory(), vram };
+  }
 }
 
 async function loadLlama(options: LoadOptions, tell: (message: FromChild) => void): Promise<Llama> {

@@ -1,7 +1,12 @@
-import type { FromChild, GenerationRequest, ToChild } from '../engine/protocol.js';
-import { AnswerStream } from '../text/answer-stream.js';
-import { BATCH, load, type Loaded } from './llama.js';
-import { LoopScheduler, type Scheduler } from './scheduler.js';
+import { LlamaGrammarEvaluationState } from 'node-llama-cpp';
+import type { AnswerMessage, FromChild, GenerationRequest, LoadOptions, ToChild } from '../engine/protocol.js';
+import { answerJob } from './answer.js';
+import { grammarState } from './binding.js';
+import type { Job } from './job.js';
+import { Lane } from './lane.js';
+import { load, LoadError, pieceSize, type Loaded } from './llama.js';
+import { TokenChooser } from './sampling.js';
+import { StepScheduler } from './scheduler.js';
 import { tokenizePrompt } from './tokenize.js';
 
 /**
@@ -12,78 +17,121 @@ process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 process.on('disconnect', () => process.exit(0));
 
+/** A step that reads so much of prompts is worth the cores of lanes that have nothing to do. */
+const WORTH_ALL_CORES = 32;
+/** What a GPU computes in vain rather than decode twice. */
+const WIDEST_GAP_ON_GPU = 16;
+
 const tell = (message: FromChild): void => void process.send?.(message, () => undefined);
 let loaded: Loaded | undefined;
-let scheduler: Scheduler | undefined;
+let scheduler: StepScheduler | undefined;
+let options: LoadOptions | undefined;
+let outbox: AnswerMessage[] = [];
+/** Requests whose grammar is being read; false for those that nobody wants any more. */
+const preparing = new Map<number, boolean>();
+
+/** Messages of one step go out together: each crossing costs both sides more than the message does. */
+function answer(message: AnswerMessage): void {
+  if (outbox.push(message) === 1) setImmediate(flush);
+}
+
+function flush(): void {
+  const messages = outbox;
+  outbox = [];
+  tell({ type: 'answers', messages, stats: scheduler?.takeStats() });
+}
 
 process.on('message', (message: ToChild) => {
   if (message.type === 'load') void start(message.options);
-  else if (message.type === 'cancel') scheduler?.cancel(message.id);
+  else if (message.type === 'cancel') cancel(message.id);
   else
     generate(message.id, message.request).catch((error: unknown) =>
-      tell({ type: 'failed', id: message.id, message: String(error) }),
+      answer({ type: 'failed', id: message.id, reason: 'engine_error', message: String(error) }),
     );
 });
 
-async function start(options: (ToChild & { type: 'load' })['options']): Promise<void> {
+function cancel(id: number): void {
+  if (preparing.has(id)) preparing.set(id, false);
+  else scheduler?.cancel(id);
+}
+
+async function start(given: LoadOptions): Promise<void> {
   try {
-    loaded = await load(options, tell);
-    scheduler = new LoopScheduler(loaded.sequences, BATCH);
+    options = given;
+    loaded = await load(given, tell);
+    scheduler = schedule(given, loaded);
     tell({ type: 'loaded', info: loaded.info });
   } catch (error) {
-    tell({ type: 'load-failed', message: error instanceof Error ? error.message : String(error) });
+    const message = error instanceof Error ? error.message : String(error);
+    tell({ type: 'load-failed', message, sentence: error instanceof LoadError });
   }
 }
 
+function schedule(given: LoadOptions, { llama, model, contexts, info }: Loaded): StepScheduler {
+  const { targetSeconds, min, max } = given.batch;
+  const perLane = Math.max(1, Math.floor(given.threads / contexts.length));
+  const made = new StepScheduler({
+    bounds: { min, max: Math.min(max, info.sequences), targetSeconds },
+    cells: info.sequences * info.contextSize,
+    onBroken: (error) => {
+      console.error(`The engine can not compute any more: ${error.message}`);
+      process.exit(1);
+    },
+    lanes: (hooks) =>
+      contexts.map(({ native, sequences }, index) => {
+        const alone = () => made.lanes.every((lane, other) => other === index || lane.running === 0);
+        return new Lane({
+          ...hooks,
+          native,
+          sequences,
+          contextSize: info.contextSize,
+          piece: pieceSize(info),
+          targetSeconds,
+          widestGap: info.device === 'cpu' ? 0 : WIDEST_GAP_ON_GPU,
+          chooser: (job: Job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
+          threads: (read) => (read >= WORTH_ALL_CORES && alone() ? given.threads : perLane),
+        });
+      }),
+  });
+  return made;
+}
+
 async function generate(id: number, request: GenerationRequest): Promise<void> {
-  const { model, info, thinkBegin, thinkEnd } = loaded!;
+  const { llama, model, info, thinkBegin, thinkEnd } = loaded!;
   const prompt = tokenizePrompt(model, request.prompt, info.contextSize);
   // At least one token must find room, and nothing is ever shifted out.
-  if (prompt.length >= info.contextSize) return tell({ type: 'refused', id, inputTokens: prompt.length });
-  tell({ type: 'started', id, inputTokens: prompt.length });
-
+  if (prompt.length >= info.contextSize) return answer({ type: 'refused', id, inputTokens: prompt.length });
+  let grammar: object | undefined;
+  if (request.grammar !== undefined)
+    try {
+      preparing.set(id, true);
+      const compiled = await llama.createGrammar({ grammar: request.grammar });
+      grammar = grammarState(LlamaGrammarEvaluationState, model, compiled);
+      if (!preparing.get(id)) return answer({ type: 'cancelled', id });
+    } catch (error) {
+      return answer({ type: 'failed', id, reason: 'bad_grammar', message: String(error) });
+    } finally {
+      preparing.delete(id);
+    }
+  answer({ type: 'started', id, inputTokens: prompt.length });
   const room = info.contextSize - prompt.length;
-  const limit = Math.min(request.maxTokens ?? room, room);
-  const answer = new AnswerStream({
-    detokenize: (tokens, before) => model.detokenize(tokens, false, before),
-    thinkBegin,
-    thinkEnd,
-    primed: request.primed,
-    stop: request.stop,
-  });
-  const delta = (reasoning: string, content: string) => {
-    const { output, reasoning: reasoningTokens } = answer.tokens;
-    tell({ type: 'delta', id, reasoning, content, output, reasoningTokens });
-  };
-  const ended = { by: 'length' as 'end' | 'stop' | 'length' };
-  const cancelled = await scheduler!.run({
-    id,
-    prompt,
-    sampling: request.sampling,
-    onPrefilled: (tokens) => tell({ type: 'prefilled', id, tokens }),
-    onToken: (token) => {
-      if (model.isEogToken(token) && !request.ignoreEnd) {
-        answer.end();
-        ended.by = 'end';
-        return false;
-      }
-      const { reasoning, content, stopped } = answer.push(token);
-      delta(reasoning, content);
-      if (stopped) ended.by = 'stop';
-      return !stopped && answer.tokens.output < limit;
-    },
-  });
-  if (cancelled) return tell({ type: 'cancelled', id });
-  if (ended.by !== 'stop') {
-    const { reasoning, content } = answer.flush();
-    if (reasoning !== '' || content !== '') delta(reasoning, content);
-  }
-  const { output, reasoning } = answer.tokens;
-  tell({
-    type: 'done',
-    id,
-    finishReason: ended.by === 'length' ? 'length' : 'stop',
-    usage: { input: prompt.length, output, reasoning },
-    reasoningClosed: answer.reasoningClosed,
-  });
+  scheduler!.start(
+    answerJob({
+      id,
+      request,
+      prompt,
+      limit: Math.min(request.maxTokens ?? room, room),
+      detokenize: (tokens, before) => model.detokenize(tokens, false, before),
+      isEnd: (token) => model.isEogToken(token),
+      thinkBegin,
+      thinkEnd,
+      grammar,
+      reasoningBudget: options!.reasoningBudget,
+      loopGuard: options!.loopGuard,
+      tell: (message) => {
+        if (message.type === 'done' || message.type === 'failed' || message.type === 'cancelled') scheduler!.forget(id);
+        answer(message);
+      },
+    }),
+  );
 }

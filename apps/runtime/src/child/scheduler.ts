@@ -1,102 +1,101 @@
-import type { LlamaContextSequence, Token } from 'node-llama-cpp';
-import type { Sampling } from '../engine/protocol.js';
+import type { LimitReason, SchedulerStats, StepRecord } from '../engine/protocol.js';
+import { afterOutOfMemory, decideLimit, WINDOW, type LimitBounds, type LimitStep } from './batch-limit.js';
+import type { Job } from './job.js';
+import type { Lane, LaneOptions } from './lane.js';
 
-/** One answer to be computed. */
-export interface Job {
-  id: number;
-  prompt: readonly Token[];
-  sampling: Sampling;
-  /** A part of the prompt, of so many tokens, was read. */
-  onPrefilled: (tokens: number) => void;
-  /** Takes each token as it comes; `false` ends the job. */
-  onToken: (token: Token) => boolean;
+export interface SchedulerOptions {
+  lanes: (hooks: Pick<LaneOptions, 'load' | 'onStep' | 'onReuse' | 'onFailure'>) => Lane[];
+  bounds: LimitBounds;
+  /** Cells of all lanes. */
+  cells: number;
+  /** Steps failed again and again: nothing can be computed any more. */
+  onBroken(error: Error): void;
 }
 
-/** Who decides which sequence computes what, and when. */
-export interface Scheduler {
-  /** Resolves once the job has ended and its sequence is free again: true when it was cancelled. */
-  run(job: Job): Promise<boolean>;
+/** A lane that holds a part of the prompt may have so many more to answer than another, and is chosen still. */
+const BUSIER = 1;
+const BROKEN_AFTER = 4;
+const MOST_RECORDS = 1000;
+
+/** Gives answers to lanes, and decides from the duration of their steps how many may run at once. */
+export class StepScheduler {
+  readonly lanes: readonly Lane[];
+  private limit: number;
+  private readonly bounds: LimitBounds;
+  private recent: LimitStep[] = [];
+  private failuresInARow = 0;
+  private readonly homes = new Map<number, Lane>();
+  private news = { changes: ['start'] as LimitReason[], steps: [] as StepRecord[], reused: 0, outOfMemory: 0 };
+
+  constructor(private readonly options: SchedulerOptions) {
+    this.bounds = { ...options.bounds };
+    this.limit = Math.min(this.bounds.min, this.bounds.max);
+    this.lanes = options.lanes({
+      load: () => this.running,
+      onStep: (step, load) => this.onStep(step, load),
+      onReuse: (tokens) => (this.news.reused += tokens),
+      onFailure: (error) => this.onFailure(error),
+    });
+  }
+
+  /** @throws Error where all sequences are taken */
+  start(job: Job): void {
+    const places = this.lanes.flatMap((lane) => {
+      const at = lane.place(job);
+      return at ? [{ lane, at, running: lane.running }] : [];
+    });
+    const least = Math.min(...places.map(({ running }) => running));
+    const [best] = places
+      .filter(({ running, at }) => running === least || (at.reuse > 0 && running <= least + BUSIER))
+      .toSorted((a, b) => b.at.reuse - a.at.reuse || a.running - b.running);
+    if (!best) throw new Error('More requests than sequences.');
+    this.homes.set(job.id, best.lane);
+    best.lane.start(job, best.at);
+  }
+
   /** The job's next step is not taken. Unknown ids are ignored. */
-  cancel(id: number): void;
-}
-
-/**
- * The simple scheduler: a loop of its own for each job, at the lowest free sequence. llama.cpp merges what happens to
- * be asked for at once.
- */
-export class LoopScheduler implements Scheduler {
-  private readonly free: number[];
-  private readonly cancelled = new Set<number>();
-  private readonly running = new Set<number>();
-
-  /**
-   * @param sequences all of one context
-   * @param chunk tokens of a prompt that are read in one step
-   */
-  constructor(
-    private readonly sequences: readonly LlamaContextSequence[],
-    private readonly chunk: number,
-  ) {
-    this.free = sequences.map((_, slot) => slot);
-  }
-
   cancel(id: number): void {
-    if (this.running.has(id)) this.cancelled.add(id);
+    this.homes.get(id)?.cancel(id);
   }
 
-  async run(job: Job): Promise<boolean> {
-    const slot = this.free.shift();
-    if (slot === undefined) throw new Error('More requests than slots.');
-    this.running.add(job.id);
-    try {
-      await this.generate(job, this.sequences[slot]!);
-      return this.cancelled.has(job.id);
-    } finally {
-      this.running.delete(job.id);
-      this.cancelled.delete(job.id);
-      this.free.push(slot);
-      this.free.sort((a, b) => a - b);
-    }
+  /** The job is over. */
+  forget(id: number): void {
+    this.homes.delete(id);
   }
 
-  private async generate(job: Job, sequence: LlamaContextSequence): Promise<void> {
-    const { prompt, id } = job;
-    await sequence.clearHistory();
-    let read = 0;
-    for (; prompt.length - read > this.chunk; read += this.chunk) {
-      if (this.cancelled.has(id)) return;
-      await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(read, read + this.chunk));
-      job.onPrefilled(this.chunk);
-    }
-    if (this.cancelled.has(id)) return;
-    const said: Token[] = [];
-    const tokens = sequence.evaluate(prompt.slice(read), evaluationOptions(job.sampling, said));
-    try {
-      for (;;) {
-        const { value, done } = await tokens.next();
-        if (done || this.cancelled.has(id)) return;
-        said.push(value);
-        if (!job.onToken(value)) return;
-      }
-    } finally {
-      await tokens.return();
-    }
+  get running(): number {
+    return this.lanes.reduce((sum, lane) => sum + lane.running, 0);
   }
-}
 
-/** node-llama-cpp's own presets differ from OpenAI's, so everything is said. */
-function evaluationOptions(sampling: Sampling, said: readonly Token[]) {
-  const { temperature, topP, topK, minP, seed, frequencyPenalty, presencePenalty } = sampling;
-  const penalised = frequencyPenalty !== 0 || presencePenalty !== 0;
-  return {
-    temperature,
-    topP,
-    topK,
-    minP,
-    seed,
-    yieldEogToken: true,
-    ...(penalised && {
-      repeatPenalty: { punishTokens: () => [...said], penalty: 1, frequencyPenalty, presencePenalty },
-    }),
-  };
+  /** What happened since the last call; undefined if nothing did. */
+  takeStats(): SchedulerStats | undefined {
+    const { news } = this;
+    if (news.steps.length === 0 && news.changes.length === 0 && news.outOfMemory === 0) return undefined;
+    this.news = { changes: [], steps: [], reused: 0, outOfMemory: 0 };
+    const held = this.lanes.reduce((sum, lane) => sum + lane.cells, 0);
+    return { ...news, limit: this.limit, cellsUsed: Math.min(1, held / this.options.cells) };
+  }
+
+  private onStep(step: StepRecord, running: number): void {
+    this.failuresInARow = 0;
+    this.news.steps.push(step);
+    if (this.news.steps.length > MOST_RECORDS) this.news.steps.shift();
+    this.recent.push({ seconds: step.seconds, running });
+    if (this.recent.length > WINDOW) this.recent.shift();
+    const { limit, reason } = decideLimit(this.limit, this.recent, this.bounds);
+    if (reason) this.change(limit, reason);
+  }
+
+  private onFailure(error: Error): void {
+    this.news.outOfMemory++;
+    if (++this.failuresInARow >= BROKEN_AFTER) return this.options.onBroken(error);
+    this.bounds.max = afterOutOfMemory(Math.min(this.limit, this.bounds.max));
+    this.change(Math.min(this.limit, this.bounds.max), 'memory');
+  }
+
+  private change(limit: number, reason: LimitReason): void {
+    this.limit = limit;
+    this.recent = [];
+    this.news.changes.push(reason);
+  }
 }

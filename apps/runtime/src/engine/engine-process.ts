@@ -1,7 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '@vigil/service';
-import type { FromChild, LoadOptions, ModelInfo, ToChild } from './protocol.js';
+import { outOfMemoryKills, ranOutOfMemory } from './out-of-memory.js';
+import type { AnswerMessage, FromChild, LoadOptions, ModelInfo, SchedulerStats, ToChild } from './protocol.js';
 
 /** Always the built one: Node runs it as it is, also when a test runs this file from its source. */
 const CHILD = fileURLToPath(new URL('../../dist/child/main.js', import.meta.url));
@@ -18,13 +20,18 @@ export function restartDelay(quickDeaths: number): number {
 }
 
 export interface EngineEvents {
-  /** A message about an answer. */
-  message(message: FromChild & { id: number }): void;
+  /** What came of a step. */
+  answers(messages: readonly AnswerMessage[], stats: SchedulerStats | undefined): void;
   /** Ready, for the first time or again; `seconds` it took. */
   ready(info: ModelInfo, seconds: number): void;
   /** It died after it had been ready; it is being started again. */
-  died(how: string): void;
+  died(how: string, outOfMemory: boolean): void;
   progress(ratio: number): void;
+}
+
+/** The engine said in a whole sentence why it can not load the model. */
+export class LoadRefusedError extends Error {
+  override readonly name = 'LoadRefusedError';
 }
 
 export type EngineState = 'starting' | 'ready' | 'down' | 'stopped';
@@ -41,7 +48,7 @@ export class EngineProcess {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly options: LoadOptions,
+    private options: LoadOptions,
     private readonly events: EngineEvents,
     private readonly log: Logger,
   ) {}
@@ -63,6 +70,11 @@ export class EngineProcess {
     if (this.child?.connected) this.child.send(message, () => undefined);
   }
 
+  /** From its next start on it has so many sequences. */
+  limitSequences(sequences: number): void {
+    this.options = { ...this.options, sequences };
+  }
+
   /** Ends a process that no longer answers; its death brings the next. */
   kill(): void {
     this.child?.kill('SIGKILL');
@@ -81,7 +93,13 @@ export class EngineProcess {
 
   private launch(): Promise<void> {
     const began = performance.now();
-    const child = fork(CHILD, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+    const kills = outOfMemoryKills();
+    const child = fork(CHILD, [], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      execArgv: [],
+      // Tokens are chosen in the thread pool, beside one decode a lane.
+      env: { ...process.env, UV_THREADPOOL_SIZE: String(threadPoolSize(this.options.lanes, availableParallelism())) },
+    });
     this.child = child;
     this.send({ type: 'load', options: this.options });
     let output = '';
@@ -99,31 +117,33 @@ export class EngineProcess {
           resolve();
         } else if (message.type === 'load-failed') {
           // llama.cpp's own first complaint says more than the error that came of it.
-          reject(new Error(complaint === '' ? message.message : `${message.message} (${complaint})`));
+          const all = complaint === '' ? message.message : `${message.message} (${complaint})`;
+          reject(message.sentence ? new LoadRefusedError(message.message) : new Error(all));
           child.kill('SIGKILL');
         } else if (message.type === 'load-progress') this.events.progress(message.ratio);
         else if (message.type === 'log') {
           if (message.level === 'error' && complaint === '') complaint = message.message;
           this.log[message.level]({ source: 'llama.cpp' }, message.message);
-        } else this.events.message(message);
+        } else this.events.answers(message.messages, message.stats);
       });
       // 'close' comes after everything that it said was read.
       child.once('close', (code, signal) => {
         const how = `${signal ?? `exit code ${code}`}${lastLine(output)}`;
         reject(new Error(`the engine's process ended (${how})`));
-        if (child === this.child) this.onExit(how, performance.now() - began);
+        const outOfMemory = ranOutOfMemory(signal, output, kills, outOfMemoryKills());
+        if (child === this.child) this.onExit(how, performance.now() - began, outOfMemory);
       });
     });
   }
 
-  private onExit(how: string, livedMs: number): void {
+  private onExit(how: string, livedMs: number, outOfMemory: boolean): void {
     if (this.state === 'stopped' || this.state === 'starting') return;
     this.reason = `the engine died (${how}) and is being started again`;
     this.quickDeaths = livedMs > STABLE_MS ? 0 : this.quickDeaths + 1;
     if (this.state === 'ready') {
       this.state = 'down';
       this.log.error({ reason: how }, 'the engine died; it is started again');
-      this.events.died(how);
+      this.events.died(how, outOfMemory);
     } else this.failures++;
     this.timer = setTimeout(
       () => {
@@ -134,6 +154,11 @@ export class EngineProcess {
       restartDelay(Math.max(this.quickDeaths - 1, 0)),
     );
   }
+}
+
+/** libuv's preset is 4 threads. */
+function threadPoolSize(lanes: number, cores: number): number {
+  return Math.max(4, lanes + Math.min(cores, 32));
 }
 
 function lastLine(output: string): string {

@@ -1,8 +1,8 @@
 import { UserError, type Logger } from '@vigil/service';
 import { ApiError } from '../errors.js';
-import { EngineProcess } from './engine-process.js';
+import { EngineProcess, LoadRefusedError } from './engine-process.js';
 import { Generation } from './generation.js';
-import type { FromChild, GenerationRequest, LoadOptions, ModelInfo } from './protocol.js';
+import type { AnswerMessage, GenerationRequest, LoadOptions, ModelInfo, SchedulerStats } from './protocol.js';
 
 /** Whatever answers: llama.cpp here, another server elsewhere. */
 export interface Engine {
@@ -21,15 +21,24 @@ export interface LlamaEngineOptions {
   queueMax: number;
   /** Seconds without a sign of life after which the process is ended. */
   stallSeconds: number;
+  /** Seconds that a request may wait for a slot; 0 is as long as it takes. */
+  queueSeconds: number;
+  /** Seconds until the end of an answer, waiting included; 0 is as long as it takes. */
+  requestSeconds: number;
   log: Logger;
   onReady?: (seconds: number) => void;
-  onDeath?: () => void;
+  /** It died, perhaps for want of memory. */
+  onDeath?: (outOfMemory: boolean) => void;
+  onStats?: (stats: SchedulerStats) => void;
+  onDone?: (how: { reasoningCut: boolean; looped: boolean }) => void;
   onProgress?: (ratio: number) => void;
 }
 
 /** After so many failed attempts to come back nobody is kept waiting any more. */
 const GIVE_UP_AFTER = 3;
 const WATCH_MS = 1_000;
+/** What is left of the sequences after an engine died for want of memory. */
+const SHRINKAGE = 0.7;
 
 /** llama.cpp in a process of its own, with a bounded queue before its slots. */
 export class LlamaEngine implements Engine {
@@ -42,19 +51,26 @@ export class LlamaEngine implements Engine {
   private nextId = 1;
   private meanSeconds = 1;
   private loaded: ModelInfo | undefined;
+  private limit = 1;
+  private cellsUsed = 0;
   private watch: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: LlamaEngineOptions) {
     this.process = new EngineProcess(
       options.load,
       {
-        message: (message) => this.onMessage(message),
+        answers: (messages, stats) => {
+          if (stats) this.onStats(stats);
+          for (const message of messages) this.onMessage(message);
+          this.pump();
+        },
         ready: (info, seconds) => {
           this.loaded = info;
+          this.limit = info.limit;
           options.onReady?.(seconds);
           this.pump();
         },
-        died: (how) => this.onDeath(how),
+        died: (how, outOfMemory) => this.onDeath(how, outOfMemory),
         progress: (ratio) => options.onProgress?.(ratio),
       },
       options.log,
@@ -69,6 +85,7 @@ export class LlamaEngine implements Engine {
     try {
       await this.process.start();
     } catch (error) {
+      if (error instanceof LoadRefusedError) throw new UserError(error.message);
       const reason = (error as Error).message.trim().replace(/\.$/, '');
       throw new UserError(
         `The model file ${this.options.load.path} could not be loaded: ${reason}. ` +
@@ -102,12 +119,22 @@ export class LlamaEngine implements Engine {
     return { running: this.running.size, waiting: this.waiting.length };
   }
 
-  /** Share of the context's cells that hold tokens, 0 to 1. */
+  /** Share of the context's cells that hold tokens of running requests, 0 to 1. */
   get cacheUsage(): number {
-    const cells = (this.loaded?.contextSize ?? 0) * this.options.load.sequences;
+    const cells = this.loaded ? this.loaded.contextSize * this.loaded.sequences : 0;
     let used = 0;
     for (const { generation } of this.running.values()) used += generation.usage.input + generation.usage.output;
     return cells === 0 ? 0 : Math.min(used / cells, 1);
+  }
+
+  /** The same with what is kept of earlier answers. */
+  get cacheHeld(): number {
+    return Math.max(this.cellsUsed, this.cacheUsage);
+  }
+
+  /** Requests that are answered at once, as it stands. */
+  get batchLimit(): number {
+    return this.limit;
   }
 
   illness(): string | undefined {
@@ -119,19 +146,34 @@ export class LlamaEngine implements Engine {
       throw new ApiError(503, 'engine_unavailable', `No answers can be given now: ${this.process.reason}.`, {
         retryAfter: 10,
       });
-    const busy = this.running.size >= this.options.load.sequences || this.process.state !== 'ready';
+    const busy = this.running.size >= this.limit || this.process.state !== 'ready';
     if (busy && this.waiting.length >= this.options.queueMax)
       throw new ApiError(429, 'queue_full', 'Too many requests are waiting for an answer. Try again in a moment.', {
-        retryAfter: retryAfter(this.waiting.length, this.options.load.sequences, this.meanSeconds),
+        retryAfter: retryAfter(this.waiting.length, this.limit, this.meanSeconds),
       });
     const generation = new Generation(this.nextId++, request, (g) => this.onCancel(g));
     this.waiting.push(generation);
+    this.bound(generation, this.options.requestSeconds, deadlineExceeded);
+    this.bound(generation, this.options.queueSeconds, queueTimeout, () => this.waiting.includes(generation));
     this.pump();
     return generation;
   }
 
+  /** Cancels it after so many seconds, if it still is as `still` asks. */
+  private bound(
+    generation: Generation,
+    seconds: number,
+    error: (seconds: number) => ApiError,
+    still = () => true,
+  ): void {
+    if (seconds <= 0) return;
+    const timer = setTimeout(() => still() && generation.cancel(error(seconds)), seconds * 1000);
+    timer.unref();
+    generation.onEnd(() => clearTimeout(timer));
+  }
+
   private pump(): void {
-    while (this.process.state === 'ready' && this.running.size < this.options.load.sequences) {
+    while (this.process.state === 'ready' && this.running.size < this.limit) {
       const generation = this.waiting.shift();
       if (!generation) return;
       const now = performance.now();
@@ -148,7 +190,13 @@ export class LlamaEngine implements Engine {
     else if (this.running.has(generation.id)) this.process.send({ type: 'cancel', id: generation.id });
   }
 
-  private onMessage(message: FromChild & { id: number }): void {
+  private onStats(stats: SchedulerStats): void {
+    this.limit = stats.limit;
+    this.cellsUsed = stats.cellsUsed;
+    this.options.onStats?.(stats);
+  }
+
+  private onMessage(message: AnswerMessage): void {
     const run = this.running.get(message.id);
     if (!run) return;
     const { generation } = run;
@@ -159,27 +207,42 @@ export class LlamaEngine implements Engine {
       case 'prefilled':
         return;
       case 'delta':
-        return generation.add(message.reasoning, message.content, message.output, message.reasoningTokens);
+        return generation.add(message);
       case 'done':
         generation.finish(message.finishReason, message.usage, message.reasoningClosed);
+        this.options.onDone?.(message);
         this.meanSeconds = 0.9 * this.meanSeconds + (0.1 * (run.lastSign - run.startedAt)) / 1000;
         break;
       case 'refused':
         generation.fail(tooLong(message.inputTokens, this.info.contextSize));
         break;
       case 'failed':
-        this.options.log.error({ reason: message.message }, 'an answer failed in the engine');
-        generation.fail(new ApiError(500, 'engine_error', 'The engine failed to answer.'));
+        generation.fail(this.failure(message));
         break;
       case 'cancelled':
         break;
     }
     this.running.delete(message.id);
-    this.pump();
   }
 
-  private onDeath(how: string): void {
-    this.options.onDeath?.();
+  private failure({ reason, message }: AnswerMessage & { type: 'failed' }): ApiError {
+    if (reason === 'bad_grammar')
+      return new ApiError(400, 'invalid_request', 'The schema of response_format can not be followed by this engine.', {
+        param: 'response_format',
+      });
+    this.options.log.error({ reason: message }, 'an answer failed in the engine');
+    return reason === 'out_of_memory'
+      ? new ApiError(503, 'out_of_memory', 'The engine has too little memory for this answer now. Try again.', {
+          retryAfter: 5,
+        })
+      : new ApiError(500, 'engine_error', 'The engine failed to answer.');
+  }
+
+  private onDeath(how: string, outOfMemory: boolean): void {
+    this.options.onDeath?.(outOfMemory);
+    this.cellsUsed = 0;
+    if (outOfMemory && this.loaded)
+      this.process.limitSequences(Math.max(1, Math.floor(this.loaded.sequences * SHRINKAGE)));
     for (const { generation } of this.running.values())
       generation.fail(
         new ApiError(503, 'engine_died', `The engine died while it answered (${how.split(':')[0]}). Try again.`, {
@@ -214,6 +277,14 @@ const tooLong = (inputTokens: number, contextSize: number): ApiError =>
       'answer together. Shorten the messages.',
     { param: 'messages' },
   );
+
+const deadlineExceeded = (seconds: number): ApiError =>
+  new ApiError(504, 'deadline_exceeded', `The answer took longer than the ${seconds} s that it may take here.`);
+
+const queueTimeout = (seconds: number): ApiError =>
+  new ApiError(503, 'queue_timeout', `No place fell free within ${seconds} s. Try again in a moment.`, {
+    retryAfter: 5,
+  });
 
 /** Seconds until a place in the queue is likely to be free: 1 to 60. */
 export function retryAfter(waiting: number, slots: number, meanSeconds: number): number {

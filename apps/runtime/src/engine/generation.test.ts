@@ -4,6 +4,8 @@ import { Generation, type GenerationEvent } from './generation.js';
 
 const REQUEST = {} as Generation['request'];
 const GONE = new ApiError(499, 'client_disconnected', 'gone');
+const add = (to: Generation, reasoning: string, content: string, tokens: number) =>
+  to.add({ reasoning, content, output: tokens, reasoningTokens: tokens });
 
 describe('an answer on its way', () => {
   it('joins what a slow client has not taken yet', async () => {
@@ -15,13 +17,13 @@ describe('an answer on its way', () => {
         seen.push(event);
         // While this client is busy, the engine goes on.
         if (seen.length === 2) {
-          for (let i = 0; i < 1000; i++) generation.add(i < 500 ? 'r' : '', i < 500 ? '' : 'c', i, i);
+          for (let i = 0; i < 1000; i++) add(generation, i < 500 ? 'r' : '', i < 500 ? '' : 'c', i);
           generation.finish('stop', { input: 7, output: 1000, reasoning: 500 }, true);
         }
       }
     })();
     await Promise.resolve();
-    generation.add('a', '', 1, 1);
+    add(generation, 'a', '', 1);
     await reading;
     expect(seen.map(({ type }) => type)).toEqual(['started', 'delta', 'delta', 'done']);
     expect(seen[2]).toMatchObject({ reasoning: 'r'.repeat(500), content: 'c'.repeat(500) });
@@ -31,10 +33,10 @@ describe('an answer on its way', () => {
   it('that is cancelled ends at once, and tells the engine once', async () => {
     let told = 0;
     const generation = new Generation(1, REQUEST, () => told++);
-    generation.add('never read', '', 1, 1);
+    add(generation, 'never read', '', 1);
     generation.cancel(GONE);
     generation.cancel(GONE);
-    generation.add('more', '', 2, 2);
+    add(generation, 'more', '', 2);
     generation.finish('stop', { input: 1, output: 2, reasoning: 2 }, true);
     await expect(
       (async () => {

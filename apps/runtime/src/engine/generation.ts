@@ -1,10 +1,10 @@
 import type { ApiError } from '../errors.js';
-import type { FinishReason, GenerationRequest, Usage } from './protocol.js';
+import type { AnswerLogprob, AnswerMessage, FinishReason, GenerationRequest, Usage } from './protocol.js';
 
 export type GenerationEvent =
   /** The engine has taken it up, after `queued` seconds without a slot. */
   | { type: 'started'; inputTokens: number; queued: number }
-  | { type: 'delta'; reasoning: string; content: string; usage: Usage }
+  | { type: 'delta'; reasoning: string; content: string; logprobs: AnswerLogprob[]; usage: Usage }
   | { type: 'done'; finishReason: FinishReason; usage: Usage; reasoningClosed: boolean | undefined };
 
 /**
@@ -17,7 +17,8 @@ export class Generation implements AsyncIterable<GenerationEvent> {
   /** Tokens so far. */
   usage: Usage = { input: 0, output: 0, reasoning: 0 };
   private started: GenerationEvent | undefined;
-  private delta: { reasoning: string; content: string } | undefined;
+  private delta: { reasoning: string; content: string; logprobs: AnswerLogprob[] } | undefined;
+  private readonly enders: (() => void)[] = [];
   private end: GenerationEvent | ApiError | undefined;
   private wake: (() => void) | undefined;
 
@@ -26,6 +27,12 @@ export class Generation implements AsyncIterable<GenerationEvent> {
     readonly request: GenerationRequest,
     private readonly onCancel: (generation: Generation) => void,
   ) {}
+
+  /** Calls when it has ended, in whatever way. */
+  onEnd(call: () => void): void {
+    if (this.ended) call();
+    else this.enders.push(call);
+  }
 
   get ended(): boolean {
     return this.end !== undefined;
@@ -49,27 +56,26 @@ export class Generation implements AsyncIterable<GenerationEvent> {
     this.notify();
   }
 
-  add(reasoning: string, content: string, output: number, reasoningTokens: number): void {
+  add(said: Omit<AnswerMessage & { type: 'delta' }, 'type' | 'id'>): void {
+    const { reasoning, content, output, reasoningTokens, logprobs = [] } = said;
     this.usage = { ...this.usage, output, reasoning: reasoningTokens };
-    if (this.ended || (reasoning === '' && content === '')) return;
-    this.delta = {
-      reasoning: (this.delta?.reasoning ?? '') + reasoning,
-      content: (this.delta?.content ?? '') + content,
-    };
+    if (this.ended || (reasoning === '' && content === '' && logprobs.length === 0)) return;
+    this.delta ??= { reasoning: '', content: '', logprobs: [] };
+    this.delta.reasoning += reasoning;
+    this.delta.content += content;
+    this.delta.logprobs.push(...logprobs);
     this.notify();
   }
 
   finish(finishReason: FinishReason, usage: Usage, reasoningClosed: boolean | undefined): void {
     if (this.ended) return;
     this.usage = usage;
-    this.end = { type: 'done', finishReason, usage, reasoningClosed };
-    this.notify();
+    this.settle({ type: 'done', finishReason, usage, reasoningClosed });
   }
 
   fail(error: ApiError): void {
     if (this.ended) return;
-    this.end = error;
-    this.notify();
+    this.settle(error);
   }
 
   /** @throws ApiError when it fails or is cancelled */
@@ -81,14 +87,20 @@ export class Generation implements AsyncIterable<GenerationEvent> {
         this.started = undefined;
         yield event;
       } else if (this.delta) {
-        const { reasoning, content } = this.delta;
+        const delta = this.delta;
         this.delta = undefined;
-        yield { type: 'delta', reasoning, content, usage: this.usage };
+        yield { type: 'delta', ...delta, usage: this.usage };
       } else if (this.end) {
         yield this.end;
         return;
       } else await new Promise<void>((done) => (this.wake = done));
     }
+  }
+
+  private settle(end: GenerationEvent | ApiError): void {
+    this.end = end;
+    for (const call of this.enders.splice(0)) call();
+    this.notify();
   }
 
   private notify(): void {

@@ -135,6 +135,7 @@ export function parseChatRequest(body: unknown, served: string, reasons: boolean
       maxTokens: given.max_completion_tokens ?? given.max_tokens,
       stop: stop.filter((text) => text !== ''),
       ignoreEnd: given.ignore_eos ?? false,
+      reproducible: given.seed !== undefined || given.temperature === 0,
     },
   };
 }

@@ -53,6 +53,7 @@ export class ChatController {
       for await (const event of generation) {
         if (event.type === 'started') span.started(event.queued, event.inputTokens);
         else if (event.type === 'delta') {
+          span.token();
           reasoning += event.reasoning;
           content += event.content;
         } else {
@@ -87,6 +88,7 @@ export class ChatController {
           reply.hijack();
         }
         if (event.type === 'delta') {
+          span.token();
           reasoning += event.reasoning;
           content += event.content;
           if (event.reasoning !== '') await take({ reasoning_content: event.reasoning }, null);

@@ -3,7 +3,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RuntimeMetrics } from '../metrics.js';
 import { RequestSpan, type Tracing } from '../telemetry/request-span.js';
 
-export const CHAT_PATH = '/v1/chat/completions';
+/** Requests for an answer, by path, as `gen_ai.operation.name` calls them. */
+const OPERATIONS: Readonly<Record<string, string>> = {
+  '/v1/chat/completions': 'chat',
+  '/v1/completions': 'text_completion',
+};
 
 const spans = new WeakMap<FastifyRequest, RequestSpan>();
 
@@ -19,8 +23,9 @@ export function addRequestHooks(server: FastifyInstance, tracing: () => Tracing,
     // Set on the raw response too: a stream writes its headers itself.
     reply.header('x-request-id', requestId(request.headers['x-request-id']));
     reply.raw.setHeader('x-request-id', reply.getHeader('x-request-id')!);
-    if (request.method === 'POST' && request.routeOptions.url === CHAT_PATH) {
-      const span = new RequestSpan(tracing(), request.headers);
+    const operation = OPERATIONS[request.routeOptions.url ?? ''];
+    if (request.method === 'POST' && operation !== undefined) {
+      const span = new RequestSpan(tracing(), request.headers, operation);
       spans.set(request, span);
       reply.raw.once('close', () => metrics.ended(span.end(deliveredStatus(reply))));
     }

@@ -1,4 +1,4 @@
-import { GgufError, type GgufHeader } from './gguf-header.js';
+import { GgufError, type GgufHeader } from '@vigil/gguf';
 
 /** What llama.cpp takes for granted in a transformer: where one is missing, it aborts the process. */
 const COUNTS = [

@@ -4,12 +4,12 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readGgufHeader } from '@vigil/gguf';
 import { readConfig } from '@vigil/service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../app.js';
 import { configSchema } from '../config.js';
 import { checkHeader } from './check.js';
-import { readGgufHeader } from './gguf-header.js';
 import { BUNDLED, nameOf, resolveModel } from './resolve.js';
 import { chooseThreads } from './threads.js';
 
@@ -217,11 +217,16 @@ describe('a start with a model that llama.cpp can not load', () => {
 
 describe('threads', () => {
   it.each([
-    [0, 1e6, 16, 1],
-    [0, 5e9, 16, 15],
-    [0, 5e9, 1, 1],
-    [8, 1e6, 2, 8],
-  ])('%d asked for, %d bytes, %d cores: %d', (wanted, size, cores, threads) => {
-    expect(chooseThreads(wanted, size, cores)).toBe(threads);
+    [0, 1e6, 16, 1, 1],
+    [0, 5e9, 16, 15, 1],
+    [0, 5e9, 1, 1, 1],
+    [8, 1e6, 2, 8, 1],
+    [0, 2e8, 2, 2, 2],
+    [0, 2e8, 16, 4, 4],
+    [1, 2e8, 16, 1, 1],
+    [8, 2e8, 16, 8, 4],
+    [8, 5e9, 16, 8, 1],
+  ])('%d asked for, %d bytes, %d cores: %d in %d lanes', (wanted, size, cores, threads, lanes) => {
+    expect(chooseThreads(wanted, size, cores)).toEqual({ threads, lanes });
   });
 });

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { GgufError, readGgufHeader } from '@vigil/gguf';
 import { errorMessage, UserError } from '@vigil/service';
 import { checkHeader } from './check.js';
 import { download, type Hub } from './download.js';
-import { GgufError, readGgufHeader } from './gguf-header.js';
 
 /** The model that ships with Vigil; found from wherever the process was started. */
 export const BUNDLED = fileURLToPath(new URL('../../../../models/vigil-scripted-r1.gguf', import.meta.url));

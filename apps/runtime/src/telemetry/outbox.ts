@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { SpanKind } from '@opentelemetry/api';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
 import { errorMessage, UserError, type Logger } from '@vigil/service';
@@ -29,6 +30,7 @@ const BEAT_MS = 2_000;
 export class SpanOutbox implements SpanProcessor {
   private readonly pending = new Set<Promise<void>>();
   private readonly opened = new Map<string, Promise<void>>();
+  private parts: ReadableSpan[] = [];
   private loggedAt = -Infinity;
   private heart: NodeJS.Timeout | undefined;
 
@@ -83,8 +85,14 @@ export class SpanOutbox implements SpanProcessor {
   }
 
   onEnd(span: ReadableSpan): void {
+    // Parts of a request end with it, at once and before it, and travel with it.
+    if (span.kind === SpanKind.INTERNAL) {
+      this.parts.push(span);
+      return;
+    }
+    const spans = [span, ...this.parts.splice(0)];
     if (this.pending.size >= MOST_PENDING) return this.options.onDropped('full', 1);
-    const work = this.keep(span).finally(() => this.pending.delete(work));
+    const work = this.keep(spans).finally(() => this.pending.delete(work));
     this.pending.add(work);
   }
 
@@ -103,10 +111,10 @@ export class SpanOutbox implements SpanProcessor {
     if (this.opened.size > 0) this.records.beat(new Date()).catch((error: unknown) => this.complain(error));
   }
 
-  private async keep(span: ReadableSpan): Promise<void> {
-    const { spanId } = span.spanContext();
+  private async keep(spans: ReadableSpan[]): Promise<void> {
+    const { spanId } = spans[0]!.spanContext();
     try {
-      const request = JsonTraceSerializer.serializeRequest([span]);
+      const request = JsonTraceSerializer.serializeRequest(spans);
       if (request) await this.spool.add(request);
       this.shipper.wake();
     } catch (error) {

@@ -11,6 +11,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import type { Usage } from '../engine/protocol.js';
 import type { ApiError } from '../errors.js';
 import type { ChatRequest } from '../http/chat-request.js';
+import type { Message } from '../text/prompt.js';
 import { inputMessages, outputMessages } from './content.js';
 import type { SpanOutbox } from './outbox.js';
 import { parseTraceparent } from './traceparent.js';
@@ -24,9 +25,23 @@ export interface Tracing {
   captureContent: boolean;
 }
 
+/** What a request asks for, as far as it says so. */
+export interface Asked {
+  stream: boolean;
+  temperature?: number | undefined;
+  topP?: number | undefined;
+  seed?: number | undefined;
+  /** Tokens. */
+  maxTokens?: number | undefined;
+  stop: readonly string[];
+  conversationId: string | undefined;
+  messages: readonly Message[];
+}
+
 export interface Answer {
   finishReason: string;
-  usage: Usage;
+  /** Where there are several choices. */
+  finishReasons?: readonly string[];
   reasoningClosed: boolean | undefined;
   reasoning: string;
   content: string;
@@ -41,7 +56,14 @@ export class RequestSpan {
   private readonly span: Span;
   private readonly began = performance.now();
   private noted: Promise<unknown> = Promise.resolve();
+  private readonly beganAt = Date.now();
   private firstAt: number | undefined;
+  /** When its parts began, in milliseconds of the monotonic clock. */
+  private acceptedAt = 0;
+  private sentAt: number | undefined;
+  private tokenAt: number | undefined;
+  private lastTokenAt = 0;
+  private longestGap = 0;
   private failed: { error: ApiError; midStream: boolean } | undefined;
   private ended = false;
   private progress: { readonly usage: Usage } | undefined;
@@ -49,14 +71,16 @@ export class RequestSpan {
   constructor(
     private readonly tracing: Tracing,
     headers: Record<string, unknown>,
+    /** As `gen_ai.operation.name` has it. */
+    private readonly operation = 'chat',
   ) {
     const parent = parseTraceparent(headers['traceparent'], headers['tracestate']);
     this.span = tracing.tracer.startSpan(
-      'chat',
+      operation,
       {
         kind: SpanKind.SERVER,
         attributes: {
-          'gen_ai.operation.name': 'chat',
+          'gen_ai.operation.name': operation,
           'gen_ai.provider.name': tracing.provider,
           'server.address': tracing.server.address,
           'server.port': tracing.server.port,
@@ -71,31 +95,61 @@ export class RequestSpan {
   model(name: unknown): void {
     if (typeof name !== 'string' || name === '') return;
     const short = name.slice(0, NAME_MAX).toWellFormed();
-    this.span.updateName(`chat ${short}`);
+    this.span.updateName(`${this.operation} ${short}`);
     this.span.setAttribute('gen_ai.request.model', short);
   }
 
   /** The request is in order and will be answered under this id, unless this process is killed: then the next reports it. */
   accepted(request: ChatRequest, responseId: string, progress: { readonly usage: Usage }): void {
+    const { sampling, maxTokens, stop } = request.generation;
+    const { temperature, topP, seed } = sampling;
+    this.set({ 'gen_ai.response.id': responseId, 'gen_ai.response.model': request.model });
+    this.asked({ ...request, temperature, topP, seed, maxTokens, stop }, progress);
+  }
+
+  /** The request is in order; from now on a process that is killed leaves a note of it. */
+  asked(asked: Asked, progress: { readonly usage: Usage }): void {
     this.progress = progress;
-    const { sampling } = request.generation;
+    this.acceptedAt = performance.now();
     this.span.setAttributes({
-      'gen_ai.request.temperature': sampling.temperature,
-      'gen_ai.request.top_p': sampling.topP,
-      'gen_ai.request.seed': sampling.seed,
-      'gen_ai.request.stream': request.stream,
-      'gen_ai.response.id': responseId,
-      'gen_ai.response.model': request.model,
-      ...named('gen_ai.request.max_tokens', request.generation.maxTokens),
-      ...(request.generation.stop.length > 0 && { 'gen_ai.request.stop_sequences': request.generation.stop }),
-      ...named('gen_ai.conversation.id', conversationOf(request.conversationId)),
+      ...named('gen_ai.request.temperature', asked.temperature),
+      ...named('gen_ai.request.top_p', asked.topP),
+      ...named('gen_ai.request.seed', asked.seed),
+      'gen_ai.request.stream': asked.stream,
+      ...named('gen_ai.request.max_tokens', asked.maxTokens),
+      ...(asked.stop.length > 0 && { 'gen_ai.request.stop_sequences': [...asked.stop] }),
+      ...named('gen_ai.conversation.id', conversationOf(asked.conversationId)),
     });
     const written = this.tracing.outbox.begin(this.span as unknown as ReadableSpan);
     this.noted = Promise.race([written, new Promise((done) => setTimeout(done, NOTE_MS).unref())]);
-    if (this.tracing.captureContent) this.span.setAttribute('gen_ai.input.messages', inputMessages(request.messages));
+    if (this.tracing.captureContent) this.span.setAttribute('gen_ai.input.messages', inputMessages(asked.messages));
+  }
+
+  /** What else is known of it. */
+  set(attributes: Attributes): void {
+    this.span.setAttributes(attributes);
+  }
+
+  /** As others name it as their parent: a `traceparent` header. */
+  get traceparent(): string {
+    const { traceId, spanId, traceFlags } = this.span.spanContext();
+    return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
+  }
+
+  /** What answers has it now; the last time counts. Milliseconds of the monotonic clock. */
+  sent(at = performance.now()): void {
+    this.sentAt = at;
+  }
+
+  /** A token came, or some at once. Milliseconds of the monotonic clock. */
+  token(at = performance.now()): void {
+    if (this.tokenAt === undefined) this.tokenAt = at;
+    else this.longestGap = Math.max(this.longestGap, at - this.lastTokenAt);
+    this.lastTokenAt = at;
   }
 
   started(queuedSeconds: number, inputTokens: number): void {
+    this.sent(Math.min(this.acceptedAt + queuedSeconds * 1000, performance.now()));
     this.span.setAttributes({
       'vigil.queue.duration': queuedSeconds,
       'gen_ai.usage.input_tokens': inputTokens,
@@ -106,12 +160,22 @@ export class RequestSpan {
 
   /** To be awaited before the first chunk of a stream: from then on the client knows the response's id. */
   async firstChunk(): Promise<void> {
-    this.firstAt ??= performance.now();
+    this.firstToken();
     await this.noted;
   }
 
+  /** The first token of a stream came. Milliseconds of the monotonic clock. */
+  firstToken(at = performance.now()): void {
+    this.firstAt ??= at;
+  }
+
+  /** Resolves once a process that is killed would leave a note of this request, or that took too long. */
+  written(): Promise<unknown> {
+    return this.noted;
+  }
+
   answered(answer: Answer): void {
-    this.span.setAttribute('gen_ai.response.finish_reasons', [answer.finishReason]);
+    this.span.setAttribute('gen_ai.response.finish_reasons', [...(answer.finishReasons ?? [answer.finishReason])]);
     if (answer.reasoningClosed !== undefined) this.span.setAttribute('vigil.reasoning.closed', answer.reasoningClosed);
     if (this.tracing.captureContent) this.span.setAttribute('gen_ai.output.messages', outputMessages(answer));
   }
@@ -133,8 +197,9 @@ export class RequestSpan {
       this.span.setAttribute('gen_ai.response.time_to_first_chunk', (this.firstAt - this.began) / 1000);
     // As far as it came, whether it came to its end or not.
     const usage = this.progress?.usage;
-    if (usage && usage.input > 0)
+    if (usage && usage.input + usage.output > 0)
       this.span.setAttributes({
+        ...(usage.input > 0 && { 'gen_ai.usage.input_tokens': usage.input }),
         'gen_ai.usage.output_tokens': usage.output,
         'gen_ai.usage.reasoning.output_tokens': usage.reasoning,
       });
@@ -144,8 +209,25 @@ export class RequestSpan {
       this.span.setStatus({ code: SpanStatusCode.ERROR, message: this.failed.error.message });
     // A stream that broke off was promised as 200, which would be no true word for its end.
     if (status !== undefined && !this.failed?.midStream) this.span.setAttribute('http.response.status_code', status);
+    this.endParts();
     this.span.end();
     return type ?? 'ok';
+  }
+
+  /** Its parts, as spans below it: waiting, reading the prompt up to the first token, and the tokens after it. */
+  private endParts(): void {
+    if (this.sentAt === undefined) return;
+    const now = performance.now();
+    const context = trace.setSpan(ROOT_CONTEXT, this.span);
+    const part = (name: string, from: number, to: number) => {
+      const times = [from, to].map((at) => this.beganAt + Math.max(at - this.began, 0));
+      this.tracing.tracer.startSpan(name, { startTime: times[0]! }, context).end(times[1]!);
+    };
+    part('queue', this.began, this.sentAt);
+    part('prefill', this.sentAt, this.tokenAt ?? now);
+    if (this.tokenAt === undefined) return;
+    part('decode', this.tokenAt, now);
+    if (this.longestGap > 0) this.span.setAttribute('vigil.token.longest_gap', this.longestGap / 1000);
   }
 }
 

@@ -16,9 +16,14 @@ export interface ReceivedSpan {
   resource: Record<string, unknown>;
 }
 
+const INTERNAL = 1;
+
 /** What stands where the collector does: a real HTTP server that takes OTLP in JSON. For tests. */
 export class Receiver {
+  /** Of requests. */
   readonly spans: ReceivedSpan[] = [];
+  /** Of their parts. */
+  readonly parts: ReceivedSpan[] = [];
   /** Requests seen, refused ones as well. */
   posts = 0;
   /** Answers other than 200; `undefined` is 200. */
@@ -65,10 +70,12 @@ export class Receiver {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     this.posts++;
     if (request.url !== '/v1/traces' || request.headers['content-type'] !== 'application/json') return { status: 404 };
-    const spans = read(JSON.parse(Buffer.concat(chunks).toString('utf8')) as OtlpRequest);
+    const all = read(JSON.parse(Buffer.concat(chunks).toString('utf8')) as OtlpRequest);
+    const spans = all.filter(({ kind }) => kind !== INTERNAL);
     const refusal = this.answer(this.posts, spans.length);
     if (refusal) return refusal;
     this.spans.push(...spans);
+    this.parts.push(...all.filter(({ kind }) => kind === INTERNAL));
     return { status: 200 };
   }
 }

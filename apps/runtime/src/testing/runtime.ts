@@ -27,10 +27,12 @@ export class TestRuntime {
         NODE_NAME: 'test-node',
         LOG_LEVEL: 'error',
         LLAMA_GPU: 'none',
+        SLOTS: '4',
         OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
         ...env,
         DATA_DIR: dataDir,
       }),
+      env,
     );
     try {
       const { runtime } = await app.start();

@@ -42,6 +42,16 @@ export class AnswerStream<T> {
     return { output: this.count, reasoning: this.inReasoningCount };
   }
 
+  /** The next token belongs to the reasoning. */
+  get reasoning(): boolean {
+    return this.inReasoning;
+  }
+
+  /** Text of tokens that were taken is held back, as it may be half a character or the beginning of a stop text. */
+  get holding(): boolean {
+    return this.decoder.holding || this.stop.holding;
+  }
+
   /** Whether `</think>` was said; undefined where no reasoning was begun. */
   get reasoningClosed(): boolean | undefined {
     return this.closed ? true : this.inReasoning ? false : undefined;
@@ -52,7 +62,7 @@ export class AnswerStream<T> {
     this.count++;
     if (this.inReasoning) this.inReasoningCount++;
     if (this.inReasoning && token === this.options.thinkEnd) {
-      const piece = this.reasoning(this.decoder.flush());
+      const piece = this.reasoned(this.decoder.flush());
       this.inReasoning = false;
       this.closed = true;
       this.begun = false;
@@ -65,7 +75,7 @@ export class AnswerStream<T> {
       return { reasoning: '', content: '', stopped: false };
     }
     const text = this.decoder.push(token);
-    return this.inReasoning ? { ...this.reasoning(text), stopped: false } : this.content(text);
+    return this.inReasoning ? { ...this.reasoned(text), stopped: false } : this.content(text);
   }
 
   /** The last token, which ends the answer and says nothing. */
@@ -77,13 +87,13 @@ export class AnswerStream<T> {
   /** What was held back, once nothing more comes. */
   flush(): Piece {
     const text = this.decoder.flush();
-    if (this.inReasoning) return this.reasoning(text);
+    if (this.inReasoning) return this.reasoned(text);
     const { content, stopped } = this.content(text);
     return { reasoning: '', content: stopped ? content : content + this.stop.flush() };
   }
 
   /** Leading whitespace is dropped, trailing whitespace waits for what follows. */
-  private reasoning(text: string): Piece {
+  private reasoned(text: string): Piece {
     const all = this.begun ? this.whitespace + text : text.trimStart();
     const shown = all.trimEnd();
     this.whitespace = all.slice(shown.length);

@@ -13,6 +13,10 @@ export class TokenDecoder<T> {
   /** @param detokenize text of tokens; the second argument are those before, on which a leading space may depend */
   constructor(private readonly detokenize: (tokens: readonly T[], before: readonly T[]) => string) {}
 
+  get holding(): boolean {
+    return this.pending.length > 0;
+  }
+
   push(token: T): string {
     this.pending.push(token);
     const text = this.detokenize(this.pending, this.before);

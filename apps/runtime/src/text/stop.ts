@@ -10,6 +10,10 @@ export class StopFinder {
     this.longest = Math.max(0, ...stops.map((stop) => stop.length));
   }
 
+  get holding(): boolean {
+    return this.held !== '';
+  }
+
   /** Text that may be shown, and whether one of the texts was found: then nothing more may follow. */
   push(text: string): { text: string; found: boolean } {
     if (this.longest === 0) return { text, found: false };

@@ -1,0 +1,176 @@
+import { buildRandomModel, RANDOM_TINY } from '@vigil/model';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generate, RandomEngine, type Asked } from '../testing/random-model.js';
+import type { NativeContext } from './binding.js';
+import { OutOfMemoryError } from './job.js';
+import type { LaneOptions } from './lane.js';
+
+let engine: RandomEngine;
+beforeAll(async () => {
+  engine = await RandomEngine.start(buildRandomModel(RANDOM_TINY));
+});
+afterAll(() => engine.stop());
+
+const prompt = (length: number, from = 0) => Array.from({ length }, (_, i) => (from + i * 37) % 250);
+const text = async (options: Partial<LaneOptions>, asked: Partial<Asked>) => {
+  const answer = generate(engine.lane(options), asked);
+  expect(await answer.ended).toBeUndefined();
+  return answer.said;
+};
+
+/** The context with something in between, as a GPU without memory can not be had. */
+const between = (change: Partial<NativeContext>): NativeContext => {
+  const native = engine.native;
+  return new Proxy(native, {
+    get: (target, key) => {
+      const found = (change as Record<PropertyKey, unknown>)[key] ?? Reflect.get(target, key);
+      return typeof found === 'function' && found === Reflect.get(target, key) ? found.bind(target) : found;
+    },
+  });
+};
+
+describe('the same seed gives the same text', () => {
+  const asked = { prompt: prompt(100), tokens: 150, sampling: { seed: 5 } };
+  let alone: number[];
+  beforeAll(async () => {
+    alone = await text({}, asked);
+  });
+
+  it('again, and another seed another', async () => {
+    expect(await text({}, asked)).toEqual(alone);
+    expect(await text({}, { ...asked, sampling: { seed: 6 } })).not.toEqual(alone);
+    expect(new Set(alone).size).toBeGreaterThan(50);
+  });
+
+  it('in company that comes and goes', async () => {
+    const lane = engine.lane();
+    const early = [1, 2, 3].map((n) => generate(lane, { prompt: prompt(50 * n, n), tokens: 40 * n }));
+    const answer = generate(lane, asked);
+    const late = [4, 5, 6].map((n) => generate(lane, { prompt: prompt(300, n), tokens: 30 * n }));
+    await Promise.all([...early, answer, ...late].map(({ ended }) => ended));
+    expect(answer.said).toEqual(alone);
+  });
+
+  it('with rows between sequences filled up', async () => {
+    const lane = engine.lane({ widestGap: 16 });
+    const answers = [1, 2, 3].map((n) => generate(lane, { prompt: prompt(20, n), tokens: n === 2 ? 3 : 200 }));
+    const answer = generate(lane, asked);
+    await Promise.all([...answers, answer].map(({ ended }) => ended));
+    expect(answer.said).toEqual(alone);
+  });
+
+  it('on more threads for the prompt', async () => {
+    expect(await text({ threads: (read) => (read > 0 ? 2 : 1) }, asked)).toEqual(alone);
+  });
+
+  it('with a part of the prompt still there', async () => {
+    const lane = engine.lane();
+    await generate(lane, { prompt: [...asked.prompt.slice(0, 90), 7, 7], tokens: 5 }).ended;
+    const answer = generate(lane, asked);
+    await answer.ended;
+    expect(answer.prefilled[0]).toBe(64);
+    expect(answer.said).toEqual(alone);
+  });
+});
+
+describe('the next turn of a conversation', () => {
+  it('is read from what is new', async () => {
+    const reused: number[] = [];
+    const lane = engine.lane({ onReuse: (tokens) => reused.push(tokens) });
+    const first = generate(lane, { prompt: prompt(200), tokens: 30, reproducible: false });
+    await first.ended;
+    // The last token was said, but not yet decoded.
+    const conversation = [...prompt(200), ...first.said, ...prompt(40, 9)];
+    const next = generate(lane, { prompt: conversation, reproducible: false });
+    await next.ended;
+    expect(reused).toEqual([229]);
+    expect(next.prefilled.reduce((sum, n) => sum + n, 0)).toBe(270);
+    expect(lane.cells).toBe(289);
+    const exact = generate(lane, { prompt: conversation });
+    await exact.ended;
+    expect(reused).toEqual([229, 192]);
+  });
+});
+
+describe('a long prompt', () => {
+  it('is read beside the answers, each of which gets a token in every step', async () => {
+    const steps: { rows: number; tokens: number }[] = [];
+    // So slow a machine that a step has time for one piece only.
+    const lane = engine.lane({ onStep: (step) => steps.push(step), targetSeconds: 1e-6 });
+    const answers = [1, 2, 3].map((n) => generate(lane, { prompt: [n], tokens: 2000 }));
+    const long = generate(lane, { prompt: prompt(1900), tokens: 1 });
+    await long.ended;
+    for (const { id } of answers) lane.cancel(id);
+    expect(await Promise.all(answers.map(({ ended }) => ended))).toEqual(['cancelled', 'cancelled', 'cancelled']);
+    const reading = steps.filter(({ tokens, rows }) => tokens > rows);
+    expect(reading.reduce((sum, { tokens, rows }) => sum + tokens - rows, 0)).toBe(1900);
+    expect(reading.slice(1).every(({ rows }) => rows === 3)).toBe(true);
+    expect(reading.slice(1).every(({ tokens, rows }) => tokens - rows <= 64)).toBe(true);
+  });
+});
+
+describe('a job that is cancelled', () => {
+  it('takes no further step, and gives its slot to another', async () => {
+    let decodes = 0;
+    const native = between({ decodeBatch: () => (decodes++, engine.native.decodeBatch()) });
+    const lane = engine.lane({ native });
+    const answer = generate(lane, { tokens: 2000 });
+    const others = Array.from({ length: lane.free }, () => generate(lane, { tokens: 2000 }));
+    expect(lane.free).toBe(0);
+    const before = decodes;
+    for (const { id } of [answer, ...others]) lane.cancel(id);
+    expect(await answer.ended).toBe('cancelled');
+    await Promise.all(others.map(({ ended }) => ended));
+    expect(decodes - before).toBeLessThanOrEqual(1);
+    expect(lane.running).toBe(0);
+    expect(await generate(lane).ended).toBeUndefined();
+  });
+});
+
+describe('a step that fails', () => {
+  /** A context whose nth decodes fail. */
+  const failing = (...nth: number[]) => {
+    let decodes = 0;
+    return between({
+      decodeBatch: () =>
+        nth.includes(++decodes) ? Promise.reject(new Error('Eval has failed')) : engine.native.decodeBatch(),
+    });
+  };
+
+  it('is taken again, and the answer goes on', async () => {
+    const asked = { prompt: prompt(100), tokens: 40 };
+    const failures: Error[] = [];
+    const said = await text({}, asked);
+    const options = { native: failing(8), onFailure: (error: Error) => failures.push(error) };
+    const again = await text(options, asked);
+    expect(again).toHaveLength(40);
+    expect(again.slice(0, 6)).toEqual(said.slice(0, 6));
+    expect(failures.map(({ message }) => message)).toEqual(['Eval has failed']);
+  });
+
+  it('twice ends the answers in it, and the next ones are given', async () => {
+    const lane = engine.lane({ native: failing(4, 8) });
+    const answers = [generate(lane), generate(lane, { prompt: prompt(30) })];
+    for (const { ended } of answers) expect(await ended).toBeInstanceOf(OutOfMemoryError);
+    expect(lane.running).toBe(0);
+    expect(await generate(lane).ended).toBeUndefined();
+  });
+});
+
+describe('probabilities', () => {
+  it('are the model’s own, whatever the temperature', async () => {
+    const asked = { prompt: prompt(20), tokens: 12, logprobs: 5 };
+    const greedy = generate(engine.lane(), { ...asked, sampling: { temperature: 0 } });
+    await greedy.ended;
+    for (const { token, logprob, top } of greedy.explained) {
+      expect(top).toHaveLength(5);
+      expect(top[0]).toMatchObject({ token, logprob });
+      expect(top.map((t) => t.logprob)).toEqual(top.map((t) => t.logprob).toSorted((a, b) => b - a));
+      expect(logprob).toBeLessThan(0);
+      expect(top.reduce((sum, t) => sum + Math.exp(t.logprob), 0)).toBeLessThan(1);
+    }
+    const warm = generate(engine.lane(), { ...asked, tokens: 1, sampling: { temperature: 1.5 } });
+    await warm.ended;
+    expect(warm.explained[0]!.top).toEqual(greedy.explained[0]!.top);
+  });
+});

@@ -1,0 +1,283 @@
+import type { Token } from 'node-llama-cpp';
+import type { StepRecord } from '../engine/protocol.js';
+import type { NativeContext } from './binding.js';
+import { OutOfMemoryError, type Job } from './job.js';
+import { place } from './placement.js';
+import type { TokenChooser } from './sampling.js';
+import { fitsPiece, gaps, nextReader, pieceLength } from './step-plan.js';
+
+export interface LaneOptions {
+  native: NativeContext;
+  sequences: number;
+  /** Tokens that a sequence holds. */
+  contextSize: number;
+  /** Tokens of a prompt that are read at once. */
+  piece: number;
+  targetSeconds: number;
+  /** Idle rows that may be computed to close a gap between sequences. */
+  widestGap: number;
+  chooser(job: Job): TokenChooser;
+  /** Threads for a batch that reads so many tokens of a prompt. */
+  threads(read: number): number;
+  /** Requests that are being answered, by all lanes. */
+  load(): number;
+  /** A step was taken; `load` as it began. */
+  onStep(step: StepRecord, load: number): void;
+  /** Tokens of a prompt were still there. */
+  onReuse(tokens: number): void;
+  /** A step failed. */
+  onFailure(error: Error): void;
+}
+
+interface Running {
+  job: Job;
+  chooser: TokenChooser;
+  /** The prompt and what was said since. */
+  tokens: Token[];
+  admitted: number;
+  /** Pieces of the prompt that were read. */
+  pieces: number;
+  cancelled: boolean;
+  /** A step with it failed before. */
+  retried: boolean;
+}
+
+interface Slot {
+  /** Tokens that are decoded, the first ones of `running.tokens` where it runs. */
+  cells: Token[];
+  /** The first of them that were read in whole pieces from the beginning. */
+  exact: number;
+  usedAt: number;
+  running: Running | undefined;
+}
+
+/** How much the newest piece counts in the mean of their durations. */
+const NEWEST = 0.3;
+const ANY_TOKEN = new Uint32Array([0]);
+const NO_LOGITS = new Uint32Array(0);
+
+/**
+ * One context and its loop: each step gives every sequence that is being answered its next token, all in one batch,
+ * and reads pieces of prompts as far as time allows. What a finished sequence held stays until its slot is needed, so
+ * that a conversation's next turn reads only what is new.
+ */
+export class Lane {
+  private readonly slots: Slot[];
+  /** Of a whole piece. */
+  private pieceSeconds = 0;
+  private clock = 0;
+  private active = false;
+  private threadsSet: number | undefined;
+
+  constructor(private readonly options: LaneOptions) {
+    this.slots = Array.from({ length: options.sequences }, () => ({
+      cells: [],
+      exact: 0,
+      usedAt: 0,
+      running: undefined,
+    }));
+  }
+
+  get running(): number {
+    return this.slots.filter(({ running }) => running).length;
+  }
+
+  get free(): number {
+    return this.slots.length - this.running;
+  }
+
+  /** Tokens that are held, those of finished sequences included. */
+  get cells(): number {
+    return this.slots.reduce((sum, { cells }) => sum + cells.length, 0);
+  }
+
+  /** Where a job would go; undefined where all slots are taken. */
+  place({ prompt, reproducible }: Job): { slot: number; reuse: number } | undefined {
+    const views = this.slots.map((slot) => ({ ...slot, busy: slot.running !== undefined }));
+    return place(views, prompt, reproducible ? this.options.piece : 1);
+  }
+
+  /** @param at what `place` said */
+  start(job: Job, at: { slot: number; reuse: number }): void {
+    const slot = this.slots[at.slot]!;
+    const kept = this.keep(at.slot, at.reuse);
+    slot.running = {
+      job,
+      chooser: this.options.chooser(job),
+      tokens: [...job.prompt],
+      admitted: ++this.clock,
+      pieces: 0,
+      cancelled: false,
+      retried: false,
+    };
+    if (kept > 0) {
+      this.options.onReuse(kept);
+      job.onPrefilled(kept);
+    }
+    if (!this.active) void this.loop();
+  }
+
+  /** The job takes no further step. */
+  cancel(id: number): void {
+    const found = this.slots.find(({ running }) => running?.job.id === id);
+    if (found?.running) found.running.cancelled = true;
+  }
+
+  private async loop(): Promise<void> {
+    this.active = true;
+    // Whoever comes in the same moment is in the first batch.
+    await Promise.resolve();
+    while (this.sweep()) await this.step();
+    this.active = false;
+  }
+
+  /** Ends what was cancelled. @returns whether anything is left to do */
+  private sweep(): boolean {
+    for (const slot of this.slots) if (slot.running?.cancelled) this.end(slot, 'cancelled');
+    return this.slots.some(({ running }) => running);
+  }
+
+  private async step(): Promise<void> {
+    const began = performance.now();
+    const load = this.options.load();
+    const elapsed = () => (performance.now() - began) / 1000;
+    const answering = this.pending((tokens) => tokens === 1);
+    let tokens = answering.length;
+    if (answering.length > 0) await this.compute(answering, 1);
+    for (;;) {
+      const reader = this.reader();
+      if (reader === undefined) break;
+      const { cells, running } = this.slots[reader]!;
+      const take = pieceLength(cells.length, running!.tokens.length, this.options.piece);
+      const before = elapsed();
+      await this.compute([reader], take);
+      tokens += take;
+      if (take === this.options.piece) this.timed(elapsed() - before);
+      if (!this.sweep() || answering.length === 0) break;
+      if (!fitsPiece(elapsed(), this.pieceSeconds, this.options.targetSeconds)) break;
+    }
+    this.options.onStep({ seconds: elapsed(), rows: answering.length, tokens }, load);
+  }
+
+  private pending(which: (tokens: number) => boolean): number[] {
+    return this.slots.flatMap(({ running, cells }, slot) =>
+      running && which(running.tokens.length - cells.length) ? [slot] : [],
+    );
+  }
+
+  private reader(): number | undefined {
+    const readers = this.pending((tokens) => tokens > 1);
+    return nextReader(readers.map((slot) => ({ slot, ...this.slots[slot]!.running! })));
+  }
+
+  private timed(seconds: number): void {
+    this.pieceSeconds = this.pieceSeconds === 0 ? seconds : this.pieceSeconds * (1 - NEWEST) + seconds * NEWEST;
+  }
+
+  /** One batch of so many tokens of each of these slots, and the next token of those that are at their end. */
+  private async compute(slots: readonly number[], take: number): Promise<void> {
+    let logits: (number | undefined)[];
+    try {
+      logits = await this.decode(slots, take);
+    } catch (error) {
+      return this.recover(slots, error instanceof Error ? error : new Error(String(error)));
+    }
+    for (const slot of slots) this.advance(this.slots[slot]!, take);
+    await this.sample(slots.flatMap((slot, i) => (logits[i] === undefined ? [] : [{ slot, row: logits[i] }])));
+  }
+
+  /** @returns for each slot where its logits are; undefined for a prompt that is not read to its end */
+  private async decode(slots: readonly number[], take: number): Promise<(number | undefined)[]> {
+    const { native, contextSize, widestGap } = this.options;
+    const threads = this.options.threads(take > 1 ? take : 0);
+    if (threads !== this.threadsSet) native.setThreads((this.threadsSet = threads));
+    const idle = widestGap > 0 ? gaps(slots, widestGap) : [];
+    for (const slot of idle) if (this.slots[slot]!.cells.length >= contextSize) this.keep(slot, 0);
+    native.initBatch(slots.length * take + idle.length);
+    const rows = [...slots, ...idle].toSorted((a, b) => a - b);
+    const logits = new Map<number, number | undefined>();
+    for (const slot of rows) {
+      const { cells, running } = this.slots[slot]!;
+      const from = cells.length;
+      if (!running) native.addToBatch(slot, from, ANY_TOKEN, NO_LOGITS);
+      else {
+        const whole = from + take === running.tokens.length;
+        const tokens = Uint32Array.from(running.tokens.slice(from, from + take));
+        logits.set(slot, native.addToBatch(slot, from, tokens, whole ? Uint32Array.of(take - 1) : NO_LOGITS)[0]);
+      }
+    }
+    await native.decodeBatch();
+    for (const slot of idle) native.removeTokenCellsFromSequence(slot, this.slots[slot]!.cells.length, -1);
+    return slots.map((slot) => logits.get(slot));
+  }
+
+  private advance(slot: Slot, take: number): void {
+    const running = slot.running!;
+    const from = slot.cells.length;
+    for (let i = from; i < from + take; i++) slot.cells.push(running.tokens[i]!);
+    slot.usedAt = ++this.clock;
+    if (take === this.options.piece && from === slot.exact) slot.exact += take;
+    if (take > 1) {
+      running.pieces++;
+      running.job.onPrefilled(take);
+    }
+  }
+
+  private async sample(rows: readonly { slot: number; row: number }[]): Promise<void> {
+    const choose = async ({ slot, row }: { slot: number; row: number }): Promise<void> => {
+      const { running } = this.slots[slot]!;
+      if (!running || running.cancelled) return;
+      const { job, chooser, tokens } = running;
+      try {
+        const said = tokens.slice(job.prompt.length);
+        const { token, logprob } = await chooser.choose(this.options.native, row, said, job.grammar());
+        if (running.cancelled) return;
+        const next = job.onToken(token, logprob);
+        if (next === undefined) this.end(this.slots[slot]!, undefined);
+        else tokens.push(next);
+      } catch (error) {
+        this.end(this.slots[slot]!, error instanceof Error ? error : new Error(String(error)));
+      }
+    };
+    // The first alone: with it llama.cpp puts its rows in order, which must not be done twice at once.
+    const [first, ...others] = rows;
+    if (first) await choose(first);
+    await Promise.all(others.map(choose));
+  }
+
+  /** After a batch that failed, usually for want of memory: everybody in it is read anew, once. */
+  private recover(slots: readonly number[], error: Error): void {
+    this.options.onFailure(error);
+    for (const slot of slots) {
+      const { running } = this.slots[slot]!;
+      this.keep(slot, 0);
+      if (!running) continue;
+      if (running.retried) this.end(this.slots[slot]!, new OutOfMemoryError(error.message));
+      else running.retried = true;
+    }
+  }
+
+  private end(slot: Slot, how: 'cancelled' | Error | undefined): void {
+    const { running } = slot;
+    if (!running) return;
+    slot.running = undefined;
+    running.chooser.dispose();
+    if (how !== undefined) running.job.onEnd(how);
+  }
+
+  /** Forgets all but the first tokens of a slot. @returns how many are left; none where the model can't forget a part */
+  private keep(index: number, count: number): number {
+    const { native } = this.options;
+    const slot = this.slots[index]!;
+    const whole = count > 0 && native.getSequenceKvCacheMinPosition(index) === 0;
+    if (whole && (count === slot.cells.length || native.removeTokenCellsFromSequence(index, count, -1))) {
+      slot.cells.length = count;
+      slot.exact = Math.min(slot.exact, Math.floor(count / this.options.piece) * this.options.piece);
+      return count;
+    }
+    native.disposeSequence(index);
+    slot.cells = [];
+    slot.exact = 0;
+    return 0;
+  }
+}

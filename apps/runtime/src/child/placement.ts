@@ -1,0 +1,48 @@
+/** A sequence and what it holds. */
+export interface SlotView {
+  /** Tokens whose keys and values are there. */
+  cells: readonly number[];
+  /** The first of them that were read in whole pieces from the beginning, so that reading anew would give the same. */
+  exact: number;
+  busy: boolean;
+  /** Rises with each use. */
+  usedAt: number;
+}
+
+/** Less than this is as soon read again as kept. */
+const WORTH_KEEPING = 16;
+
+/** How many tokens two texts begin with in common. */
+export function commonPrefix(a: readonly number[], b: readonly number[]): number {
+  const end = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < end && a[length] === b[length]) length++;
+  return length;
+}
+
+/**
+ * Chooses the slot for a prompt: the one that holds most of its beginning, if that is half of the prompt or half of
+ * what would be lost; else an empty one, the lowest, so that sequences lie side by side; else the one that was
+ * longest unused.
+ * @param piece where the result must not depend on what is kept: only whole pieces of this size are, that were read as
+ * such; 1 where it may
+ * @returns undefined where none is free; `reuse` counts tokens that need not be read again, at least one always must
+ */
+export function place(
+  slots: readonly SlotView[],
+  prompt: readonly number[],
+  piece = 1,
+): { slot: number; reuse: number } | undefined {
+  let best: { slot: number; reuse: number } | undefined;
+  let fallback: number | undefined;
+  slots.forEach(({ cells, exact, busy, usedAt }, slot) => {
+    if (busy) return;
+    const common = Math.min(commonPrefix(cells, prompt), prompt.length - 1);
+    const reuse = piece === 1 ? common : Math.floor(Math.min(common, exact) / piece) * piece;
+    const worth = reuse >= WORTH_KEEPING && (common * 2 >= prompt.length || common * 2 >= cells.length);
+    if (worth && reuse > (best?.reuse ?? 0)) best = { slot, reuse };
+    const other = fallback === undefined ? undefined : slots[fallback]!;
+    if (!other || (other.cells.length > 0 && (cells.length === 0 || usedAt < other.usedAt))) fallback = slot;
+  });
+  return best ?? (fallback === undefined ? undefined : { slot: fallback, reuse: 0 });
+}

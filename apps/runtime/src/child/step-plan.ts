@@ -1,0 +1,44 @@
+/** A sequence whose prompt is not read to its end. */
+export interface Reading {
+  slot: number;
+  /** Pieces that were read so far. */
+  pieces: number;
+  /** Rises with each admission. */
+  admitted: number;
+}
+
+/** Whose prompt is read on: the one of which least was read, so that a short one does not wait for a long one. */
+export function nextReader(readers: readonly Reading[]): number | undefined {
+  return readers.toSorted((a, b) => a.pieces - b.pieces || a.admitted - b.admitted)[0]?.slot;
+}
+
+/**
+ * How many tokens the next piece of a prompt has. Pieces end at multiples of `size`, whoever else is there: which
+ * tokens are computed together changes the last digits of the result, and so would change the text of a seed.
+ * @param from tokens of the prompt that are read
+ */
+export function pieceLength(from: number, length: number, size: number): number {
+  return Math.min(length, (Math.floor(from / size) + 1) * size) - from;
+}
+
+/** A piece leaves this much of the target to the steps' own ups and downs. */
+const AIM = 0.75;
+
+/** Whether another piece of a prompt still fits into a step, in which others wait for their next token. */
+export function fitsPiece(elapsedSeconds: number, pieceSeconds: number, targetSeconds: number): boolean {
+  return elapsedSeconds + pieceSeconds <= AIM * targetSeconds;
+}
+
+/**
+ * Idle slots that lie between those of a batch (ascending), where no more than `widest` lie side by side. llama.cpp
+ * computes sequences together only if their numbers follow one another, so a GPU is quicker with a row too much than
+ * with a gap.
+ */
+export function gaps(slots: readonly number[], widest: number): number[] {
+  const idle: number[] = [];
+  slots.forEach((slot, i) => {
+    const next = slots[i + 1] ?? slot;
+    if (next - slot - 1 <= widest) for (let between = slot + 1; between < next; between++) idle.push(between);
+  });
+  return idle;
+}

@@ -1,0 +1,125 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Token } from 'node-llama-cpp';
+import type { NativeContext } from '../child/binding.js';
+import type { Job } from '../child/job.js';
+import { Lane, type LaneOptions } from '../child/lane.js';
+import { load, type Loaded } from '../child/llama.js';
+import { TokenChooser } from '../child/sampling.js';
+import type { AnswerLogprob, LoadOptions, Sampling } from '../engine/protocol.js';
+
+/** Bytes of a model as a file. */
+export async function modelFile(bytes: Uint8Array): Promise<{ path: string; remove(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'vigil-random-'));
+  const path = join(folder, 'random.gguf');
+  await writeFile(path, bytes);
+  return { path, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+export const LOAD: Omit<LoadOptions, 'path'> = {
+  gpu: 'none',
+  gpuLayers: 0,
+  threads: 1,
+  lanes: 1,
+  contextSize: 2048,
+  sequences: 8,
+  batch: { min: 8, max: 8, targetSeconds: 0.2 },
+  kvCacheType: 'f16',
+  flashAttention: true,
+  reasoningBudget: 0,
+  loopGuard: 'off',
+};
+
+/** A model in this very process, with lanes over its one context. For tests of what a real transformer's numbers do. */
+export class RandomEngine {
+  private constructor(
+    readonly loaded: Loaded,
+    private readonly remove: () => Promise<void>,
+  ) {}
+
+  static async start(bytes: Uint8Array, change: Partial<LoadOptions> = {}): Promise<RandomEngine> {
+    const { path, remove } = await modelFile(bytes);
+    const loaded = await load({ ...LOAD, ...change, path }, () => undefined);
+    return new RandomEngine(loaded, remove);
+  }
+
+  /** A lane with empty slots; never two at once, as they would share the context. */
+  lane(change: Partial<LaneOptions> = {}): Lane {
+    const { llama, model, contexts, info } = this.loaded;
+    const { native, sequences } = contexts[0]!;
+    for (let sequence = 0; sequence < sequences; sequence++) native.disposeSequence(sequence);
+    return new Lane({
+      native,
+      sequences,
+      contextSize: info.contextSize,
+      piece: 64,
+      targetSeconds: 0.2,
+      widestGap: 0,
+      chooser: (job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
+      threads: () => 1,
+      load: () => 1,
+      onStep: () => undefined,
+      onReuse: () => undefined,
+      onFailure: () => undefined,
+      ...change,
+    });
+  }
+
+  get native(): NativeContext {
+    return this.loaded.contexts[0]!.native;
+  }
+
+  async stop(): Promise<void> {
+    await this.loaded.llama.dispose();
+    await this.remove();
+  }
+}
+
+export interface Asked {
+  prompt: readonly number[];
+  tokens: number;
+  sampling: Partial<Sampling>;
+  logprobs: number;
+  reproducible: boolean;
+}
+
+let ids = 0;
+
+/** Computes one answer. `said` grows while it does; `end` says how it ended where it did not by itself. */
+export function generate(lane: Lane, asked: Partial<Asked> = {}) {
+  const { prompt = [1, 2, 3], tokens = 20, sampling, logprobs, reproducible = true } = asked;
+  const said: number[] = [];
+  const explained: AnswerLogprob[] = [];
+  const prefilled: number[] = [];
+  let settle: (end: 'cancelled' | Error | undefined) => void;
+  const ended = new Promise<'cancelled' | Error | undefined>((resolve) => (settle = resolve));
+  const job: Job = {
+    id: ++ids,
+    prompt: prompt as Token[],
+    sampling: {
+      temperature: 1,
+      topP: 0.95,
+      topK: 0,
+      minP: 0,
+      frequencyPenalty: 0,
+      presencePenalty: 0,
+      seed: 1,
+      ...sampling,
+    },
+    logprobs,
+    reproducible,
+    grammar: () => undefined,
+    onPrefilled: (count) => prefilled.push(count),
+    onToken: (token, logprob) => {
+      said.push(token);
+      if (logprob) explained.push(logprob);
+      if (said.length < tokens) return token;
+      settle(undefined);
+      return undefined;
+    },
+    onEnd: (how) => settle(how),
+  };
+  lane.start(job, lane.place(job)!);
+  return { id: job.id, said, explained, prefilled, ended };
+}

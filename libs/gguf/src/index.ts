@@ -1,0 +1,1 @@
+export { GgufError, readGgufHeader, type GgufHeader, type GgufScalar } from './header.js';

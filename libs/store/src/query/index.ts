@@ -1,0 +1,77 @@
+import type { Label, Matchers, Signal } from '@vigil/signals';
+import type { DataSource } from 'typeorm';
+import { ageAt, ageByStep } from './age.js';
+import { countByStep, countOver } from './count.js';
+import { growthByStep, growthOver } from './counter.js';
+import { missingAt, missingByStep } from './missing.js';
+import { latestReading, sumsByStep, sumsOver } from './sums.js';
+import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
+
+export { LOOKBACK_SECONDS, MEMORY_SECONDS, type SeriesPoint, type SignalValue, type Window } from './types.js';
+
+/**
+ * A signal over `[from, to)`, by label. Label sets without data are absent. Whole minutes are read from the roll-up and
+ * only the window's edges from rows, so the cost does not grow with traffic. Ages and what is missing have no window:
+ * they are read at its end.
+ */
+export function readWindow(store: DataSource, signal: Signal, window: Window): Promise<SignalValue[]> {
+  switch (signal.compute.kind) {
+    case 'age':
+      return ageAt(store, signal as SignalOf<'age'>, window.to, window);
+    case 'missing':
+      return missingAt(store, signal as SignalOf<'missing'>, window.to, window);
+    case 'count':
+      return countOver(store, signal as SignalOf<'count'>, window);
+    case 'counter':
+      return growthOver(store, signal as SignalOf<'counter'>, window);
+    default:
+      return sumsOver(store, signal as SignalOf<'quotient' | 'rate' | 'gauge'>, window);
+  }
+}
+
+/**
+ * What a signal that needs no window says now: of a gauge the latest reading of the last two minutes, several under one
+ * label averaged; an age; what is missing.
+ */
+export function readLatest(
+  store: DataSource,
+  signal: Signal,
+  now: Date,
+  by: readonly Label[],
+  matchers?: Matchers,
+): Promise<SignalValue[]> {
+  const window = { by, ...(matchers && { matchers }) };
+  switch (signal.compute.kind) {
+    case 'age':
+      return ageAt(store, signal as SignalOf<'age'>, now, window);
+    case 'missing':
+      return missingAt(store, signal as SignalOf<'missing'>, now, window);
+    case 'gauge':
+      return latestReading(store, signal as SignalOf<'gauge'>, now, window);
+    default:
+      throw new TypeError(`${signal.id} has no latest reading: it is counted over a window`);
+  }
+}
+
+/**
+ * A signal in steps of `step` seconds over `[from, to)`, oldest first. Steps of whole minutes are read from roll-ups
+ * (`from` is moved back to a step's start), shorter ones from rows.
+ */
+export function readSeries(
+  store: DataSource,
+  signal: Signal,
+  window: Window & { step: number },
+): Promise<SeriesPoint[]> {
+  switch (signal.compute.kind) {
+    case 'age':
+      return ageByStep(store, signal as SignalOf<'age'>, window);
+    case 'missing':
+      return missingByStep(store, signal as SignalOf<'missing'>, window);
+    case 'count':
+      return countByStep(store, signal as SignalOf<'count'>, window);
+    case 'counter':
+      return growthByStep(store, signal as SignalOf<'counter'>, window);
+    default:
+      return sumsByStep(store, signal as SignalOf<'quotient' | 'rate' | 'gauge'>, window);
+  }
+}

@@ -1,0 +1,69 @@
+import type { Computation } from '@vigil/signals';
+import type { DataSource } from 'typeorm';
+import { gaugeSql } from '../facts.js';
+import { Query, toPoints, toValues } from './sql.js';
+import { floorTime, LOOKBACK_SECONDS, MINUTE_MS, secondsBefore } from './types.js';
+import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
+
+/** What is a quotient of sums: of requests, or of readings over their number. */
+type Summed = SignalOf<'quotient' | 'rate' | 'gauge'>;
+
+/** The roll-up columns that a signal needs. */
+function measuresOf(c: Extract<Computation, { kind: 'quotient' | 'rate' | 'gauge' }>): [string, string] {
+  if (c.kind === 'quotient') return [c.numerator, c.denominator];
+  return c.kind === 'rate' ? [c.of, 'requests'] : [`${c.of}_sum`, `${c.of}_count`];
+}
+
+function valueOf({ compute }: Summed, seconds: number): string {
+  const [numerator, denominator] = measuresOf(compute);
+  if (compute.kind === 'rate') return `sum(${numerator})::float8 / ${Number(seconds)}`;
+  return `sum(${numerator})::float8 / nullif(sum(${denominator}), 0)`;
+}
+
+const samplesOf = ({ compute }: Summed): string => `coalesce(sum(${measuresOf(compute)[1]}), 0)::float8`;
+
+export async function sumsOver(store: DataSource, signal: Summed, window: Window): Promise<SignalValue[]> {
+  const query = new Query(signal.compute.fact, window);
+  const rows = query.union(window.from, window.to, measuresOf(signal.compute));
+  const seconds = (window.to.getTime() - window.from.getTime()) / 1000;
+  const sql = `SELECT ${query.labelColumns()} ${valueOf(signal, seconds)} AS value, ${samplesOf(signal)} AS samples
+    FROM (${rows}) AS rows ${query.groupBy()}`;
+  return toValues(await query.run(store, sql), window.by);
+}
+
+export async function latestReading(
+  store: DataSource,
+  { compute }: SignalOf<'gauge'>,
+  now: Date,
+  window: Pick<Window, 'by' | 'matchers'>,
+): Promise<SignalValue[]> {
+  const query = new Query(compute.fact, window);
+  const { table, time } = query.fact;
+  const from = query.parameter(secondsBefore(now, LOOKBACK_SECONDS));
+  const to = query.parameter(now);
+  const all = query.dimensions.join(', ');
+  const latest = `SELECT DISTINCT ON (${all}) ${all}, ${gaugeSql(compute)} AS v FROM ${table}
+    WHERE ${time} > ${from} AND ${time} <= ${to} ${query.where('rows')} ORDER BY ${all}, ${time} DESC`;
+  const sql = `SELECT ${query.labelColumns()} avg(v) AS value, count(v)::int AS samples FROM (${latest}) AS rows ${query.groupBy()}`;
+  return toValues(await query.run(store, sql), window.by);
+}
+
+export async function sumsByStep(
+  store: DataSource,
+  signal: Summed,
+  window: Window & { step: number },
+): Promise<SeriesPoint[]> {
+  const stepMs = window.step * 1000;
+  const from = floorTime(window.from, stepMs);
+  const query = new Query(signal.compute.fact, window);
+  const measures = measuresOf(signal.compute);
+  const rows =
+    stepMs % MINUTE_MS === 0
+      ? query.fromRollup(from, window.to, measures)
+      : query.fromRows([[from, window.to]], measures);
+  const bucket = query.bucket(window.step);
+  const by = [...query.columns(), 'time'].join(', ');
+  const sql = `SELECT time, ${query.labelColumns()} ${valueOf(signal, window.step)} AS value, ${samplesOf(signal)} AS samples
+    FROM (SELECT ${bucket} AS time, rows.* FROM (${rows}) AS rows) AS binned GROUP BY ${by} ORDER BY time`;
+  return toPoints(await query.run(store, sql), window.by);
+}
