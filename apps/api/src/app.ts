@@ -23,9 +23,12 @@ import { ErrorFilter } from './http/errors.js';
 import { secure } from './http/security.js';
 import { createMetrics } from './metrics.js';
 import { ApiModule } from './module.js';
-import { channelsOf } from './notify/channels.js';
+import { INBOX } from './notify/channels.js';
 import { Delivery } from './notify/delivery.js';
+import { Dispatcher } from './notify/dispatcher.js';
 import { isAddress, readRunbook, type Runbook } from './notify/runbook.js';
+import { notifyOf } from './notify/settings/index.js';
+import { trendReader } from './notify/trend.js';
 import { enableRules, loadRules, RuleError, type Rule } from '@vigil/rules';
 
 const VERSION = '0.1.0';
@@ -63,6 +66,7 @@ async function start(
   const rules = await readRules(rulesFolder, config.RULES_ENABLE);
   const enabled = rules.filter((rule) => rule.enabled);
   const runbooks = await readRunbooks(rules, rulesFolder, log);
+  const { receivers, routes } = notifyOf(config);
   // Alerting has connections of its own: whoever reads a lot must not keep it waiting.
   const store = await openStore(config, 'vigil-api alerts', 30, log, lifecycle);
   // Somebody waits for what is read here.
@@ -74,10 +78,11 @@ async function start(
   const health = new Health();
   health.add({ name: 'postgresql', required: true, check: () => database.reason });
 
-  const channels = channelsOf(config);
   const scope = config.ALERT_SCOPE;
   const timeoutSeconds = config.NOTIFY_TIMEOUT;
-  const delivery = new Delivery({ store, scope, channels, timeoutSeconds, database, metrics, log });
+  const trend = trendReader(readers, () => rules);
+  const dispatcher = new Dispatcher({ store, scope, receivers, routes, rules, trend, log });
+  const delivery = new Delivery({ store, scope, receivers, dispatcher, timeoutSeconds, database, metrics, log });
   lifecycle.onStop('delivery', () => delivery.stop());
 
   let address = '';
@@ -90,7 +95,8 @@ async function start(
       steps: runbooks.get(rule.name)?.steps ?? [],
       hasRunbook: runbooks.has(rule.name),
     })),
-    recorder: new Recorder({ scope, channels, publicUrl, log }),
+    // Where nobody can be told, nothing is put down.
+    recorder: new Recorder({ scope, channels: receivers.length > 0 ? [INBOX] : [], publicUrl, log }),
     intervalSeconds: config.EVALUATION_INTERVAL,
     graceSeconds,
     database,
@@ -99,7 +105,7 @@ async function start(
     onMessages: () => delivery.wake(),
   });
   health.add({ name: 'evaluation', required: true, check: () => evaluator.overdue(new Date()) });
-  const context = { store: readers, scope, rules, runbooks, evaluator };
+  const context = { store: readers, scope, rules, runbooks, evaluator, onOutbox: () => delivery.wake() };
   const app = await createWeb({
     module: ApiModule.of(context, config.EVALUATION_INTERVAL),
     health,
@@ -120,7 +126,7 @@ async function start(
       address,
       rules: enabled.length,
       off: rules.length - enabled.length,
-      channels: channels.map(({ name, url }) => `${name} at ${url.host}`),
+      channels: receivers.map(({ name, where }) => `${name} at ${where}`),
     },
     'the API serves',
   );

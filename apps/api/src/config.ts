@@ -1,6 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { commonConfig, duration, httpUrl, port } from '@vigil/service';
+import { commonConfig, duration, httpUrl, oneOf, port } from '@vigil/service';
 import { z } from 'zod';
+
+/** Which private addresses receivers may have. */
+export const ALLOW_PRIVATE = ['none', 'environment', 'all'] as const;
+export type AllowPrivate = (typeof ALLOW_PRIVATE)[number];
 
 export const configSchema = z.object({
   ...commonConfig.shape,
@@ -29,7 +33,24 @@ export const configSchema = z.object({
     .default('default')
     .describe('Keeps the alerts of evaluators apart that share a database; replicas of one evaluator share it'),
   SLACK_WEBHOOK_URL: httpUrl().optional().describe('Incoming webhook of Slack that alerts are sent to'),
+  SLACK_BOT_TOKEN: z
+    .string()
+    .regex(/^xox\S+$/, 'a token such as xoxb-… is expected')
+    .optional()
+    .describe('Token of a Slack app (scope chat:write), in place of a webhook: one message an alert, kept up to date'),
+  SLACK_CHANNEL: z.string().max(80).optional().describe('Channel that the Slack app posts to, a name or an id'),
+  SLACK_API_URL: httpUrl().optional().describe("Slack's API; https://slack.com/api/ unless set"),
   WEBHOOK_URL: httpUrl().optional().describe('Any HTTP address that alerts are sent to as plain JSON'),
+  ALERTMANAGER_URL: httpUrl()
+    .optional()
+    .describe('An Alertmanager that is told of alerts, and groups and routes itself'),
+  NOTIFY_FILE: z
+    .string()
+    .optional()
+    .describe('YAML file with receivers (Slack, e-mail, DingTalk, Feishu, WeCom, webhooks), routes and quiet hours'),
+  NOTIFY_ALLOW_PRIVATE: oneOf(ALLOW_PRIVATE, 'environment').describe(
+    'Which receivers may have private addresses: none, those whose address the environment gives, all',
+  ),
   PUBLIC_URL: httpUrl()
     .optional()
     .describe('Address of this API in links of messages; the one it listens on unless set'),

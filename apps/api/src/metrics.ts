@@ -57,5 +57,16 @@ export function createMetrics(registry: Registry) {
       help: 'Age of the oldest message that waits; 0 where none does.',
       registers,
     }),
+    unsent: new Gauge({
+      name: 'vigil_notifications_unsent',
+      help: 'Messages that nobody got, by why: dead (given up, to be sent again by hand), held (silence or quiet hours).',
+      labelNames: ['status'],
+      registers,
+    }),
+    silences: new Gauge({
+      name: 'vigil_silences',
+      help: 'Silences that are active.',
+      registers,
+    }),
   };
 }

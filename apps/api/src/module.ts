@@ -5,9 +5,11 @@ import { AlertsController } from './http/alerts.controller.js';
 import { API_CONTEXT, type ApiContext } from './http/context.js';
 import { GpuEventsController } from './http/gpu-events.controller.js';
 import { HomeController } from './http/home.controller.js';
+import { NotificationsController } from './http/notifications.controller.js';
 import { RequestsController } from './http/requests.controller.js';
 import { RulesController } from './http/rules.controller.js';
 import { SignalsController } from './http/signals.controller.js';
+import { SilencesController } from './http/silences.controller.js';
 
 @Module({})
 export class ApiModule {
@@ -22,6 +24,8 @@ export class ApiModule {
         AlertsController,
         RequestsController,
         GpuEventsController,
+        SilencesController,
+        NotificationsController,
       ],
       providers: [
         EvaluationSchedule,

@@ -1,6 +1,7 @@
 export { writeGpuEvents, writeGpuSamples, writeNodeSamples, writeRequests } from './bulk.js';
 export * from './entities/alert.js';
 export { GpuEventEntity } from './entities/gpu-event.js';
+export * from './entities/notification.js';
 export { GpuSampleEntity } from './entities/gpu-sample.js';
 export { NodeSampleEntity } from './entities/node-sample.js';
 export { RequestEntity } from './entities/request.js';

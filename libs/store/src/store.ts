@@ -1,13 +1,20 @@
 import 'reflect-metadata';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
-import { AlertEntity, AlertTransitionEntity, NotificationEntity } from './entities/alert.js';
+import { AlertEntity, AlertTransitionEntity } from './entities/alert.js';
 import { GpuEventEntity } from './entities/gpu-event.js';
+import {
+  NotificationEntity,
+  NotificationGroupEntity,
+  NotificationItemEntity,
+  SilenceEntity,
+} from './entities/notification.js';
 import { GpuSampleEntity } from './entities/gpu-sample.js';
 import { NodeSampleEntity } from './entities/node-sample.js';
 import { RequestEntity } from './entities/request.js';
 import { prepareDay } from './partitions.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
+import { Notifications1700000002000 } from './migrations/1700000002000-notifications.js';
 import { Infrastructure1700000100000 } from './migrations/1700000100000-infrastructure.js';
 
 /** Any number will do, as long as nobody else takes it: held while the schema is brought up to date. */
@@ -60,8 +67,11 @@ export function createStore(options: StoreOptions): DataSource {
       AlertEntity,
       AlertTransitionEntity,
       NotificationEntity,
+      NotificationGroupEntity,
+      NotificationItemEntity,
+      SilenceEntity,
     ],
-    migrations: [Initial1700000000000, Infrastructure1700000100000],
+    migrations: [Initial1700000000000, Notifications1700000002000, Infrastructure1700000100000],
     migrationsTableName: 'vigil_migration',
     synchronize: false,
     // A query that hangs (a dead network, a lock) must end, or a beat would wait for ever.

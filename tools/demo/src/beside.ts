@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, ManagedProcess, ROOT, type ProcessEvents, type RunState } from '@vigil/launch';
+import { freePort, ManagedProcess, ROOT, withoutChannels, type ProcessEvents, type RunState } from '@vigil/launch';
 import { REPLAY_SCRIPT, writeDemoRules } from './rules.js';
 
 export interface Beside {
@@ -36,7 +36,7 @@ export async function startBeside(
         name: `demo ${app}`,
         module: join(ROOT, 'apps', app, 'dist', 'main.js'),
         env: {
-          ...process.env,
+          ...withoutChannels(process.env),
           ...Object.fromEntries(Object.entries(ports).map(([name, value]) => [name, String(value)])),
           HOST: '127.0.0.1',
           DATABASE_URL: state.databaseUrl,
@@ -62,7 +62,7 @@ export async function startBeside(
       ALERT_SCOPE: `demo-${process.pid}`,
       EVALUATION_INTERVAL: '1s',
       SLACK_WEBHOOK_URL: slackUrl,
-      WEBHOOK_URL: '',
+      NOTIFY_ALLOW_PRIVATE: '',
       PUBLIC_URL: api,
     }),
   ];

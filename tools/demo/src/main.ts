@@ -8,6 +8,7 @@ import {
   Stack,
   type LaunchConfig,
   type ProcessEvents,
+  withoutChannels,
 } from '@vigil/launch';
 import { describeError, readConfig } from '@vigil/service';
 import { startBeside, type Beside } from './beside.js';
@@ -75,7 +76,7 @@ class Demo {
       progress.line(
         `Vigil runs already (process ${running.pid}), and its alerts go to somebody: the demo starts one of its own.`,
       );
-    this.stack = new Stack(running ? besideConfig(this.dataDir) : this.config, progress, withoutChannels());
+    this.stack = new Stack(running ? besideConfig(this.dataDir) : this.config, progress, withoutChannels(process.env));
     await this.stack.start();
     return this.stack;
   }
@@ -122,9 +123,6 @@ class Demo {
     while (!condition() && this.seconds() < LIMIT && !stopped.signal.aborted) await pause(100);
   }
 }
-
-/** Nobody is woken for a demonstration. */
-const withoutChannels = (): NodeJS.ProcessEnv => ({ ...process.env, SLACK_WEBHOOK_URL: '', WEBHOOK_URL: '' });
 
 /** A second stack beside one that runs: its own folder, its own PostgreSQL, free ports. */
 function besideConfig(dataDir: string): LaunchConfig {

@@ -2,6 +2,24 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorMessage, UserError } from '@vigil/service';
 
+/** What makes alerts leave the machine. */
+const CHANNELS = [
+  'SLACK_WEBHOOK_URL',
+  'SLACK_BOT_TOKEN',
+  'SLACK_CHANNEL',
+  'WEBHOOK_URL',
+  'ALERTMANAGER_URL',
+  'NOTIFY_FILE',
+];
+
+export const tellsPeople = (env: NodeJS.ProcessEnv): boolean => CHANNELS.some((name) => Boolean(env[name]));
+
+/** The same environment for a process that must tell nobody. */
+export const withoutChannels = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  ...env,
+  ...Object.fromEntries(CHANNELS.map((name) => [name, ''])),
+});
+
 /**
  * Reads the file `.env` of a folder, where there is one; what the environment holds already goes first.
  * @throws UserError when it can't be read

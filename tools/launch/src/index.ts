@@ -1,5 +1,5 @@
 export { configSchema, type LaunchConfig } from './config.js';
-export { loadEnvironment } from './environment.js';
+export { loadEnvironment, withoutChannels } from './environment.js';
 export { ManagedProcess, type ProcessEvents, type ProcessSpec } from './managed-process.js';
 export { freePort } from './ports.js';
 export { Progress } from './progress.js';

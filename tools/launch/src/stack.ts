@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { errorMessage, UserError } from '@vigil/service';
 import { ManagedProcess, type ProcessEvents } from './managed-process.js';
 import type { LaunchConfig } from './config.js';
+import { tellsPeople } from './environment.js';
 import { ManagedPostgres } from './managed-postgres.js';
 import { assertFree, freePort, reachable, urlHost } from './ports.js';
 import type { Progress } from './progress.js';
@@ -119,7 +120,7 @@ export class Stack {
       addresses: this.addresses,
       processes: this.pids(),
       databaseUrl: this.databaseUrl,
-      tellsPeople: Boolean(this.env.SLACK_WEBHOOK_URL || this.env.WEBHOOK_URL),
+      tellsPeople: tellsPeople(this.env),
     });
   }
 

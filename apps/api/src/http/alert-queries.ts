@@ -1,5 +1,6 @@
-import { render } from '@vigil/rules';
+import { render, type Rule } from '@vigil/rules';
 import type { AlertRow } from '../evaluate/alert-store.js';
+import { silenceOf, type Silence } from '../notify/routing/silence.js';
 import type { DataSource } from 'typeorm';
 import type { ApiContext } from './context.js';
 import type { AlertItem, TransitionItem } from './dto.js';
@@ -13,7 +14,11 @@ export const ALERT_COLUMNS =
   'rank, rule, fingerprint, labels, state, since, active_since, fired_at, value, seen_at, evaluated_at';
 
 /** An alert with what its rule says today; without that where the rule is not known to this process. */
-export function toAlertItem(row: AlertRow, context: ApiContext): AlertItem {
+export function toAlertItem(
+  row: AlertRow,
+  context: Pick<ApiContext, 'rules' | 'runbooks'>,
+  silences: readonly Silence[],
+): AlertItem {
   const rule = context.rules.find(({ name }) => name === row.rule);
   return {
     rule: row.rule,
@@ -33,7 +38,14 @@ export function toAlertItem(row: AlertRow, context: ApiContext): AlertItem {
     action: rule?.action ?? null,
     runbook: rule ? runbookPath(context, rule) : null,
     replay: row.labels.replay === 'true',
+    silence: silenceItem(row, rule, silences),
   };
+}
+
+function silenceItem(row: AlertRow, rule: Rule | undefined, silences: readonly Silence[]): AlertItem['silence'] {
+  const subject = { ...row.labels, rule: row.rule, severity: rule?.severity ?? '' };
+  const silence = silenceOf(silences, subject, new Date());
+  return silence ? { id: silence.id, endsAt: silence.endsAt.toISOString(), reason: silence.reason } : null;
 }
 
 export interface HistoryFilter {
@@ -46,14 +58,14 @@ export interface HistoryFilter {
   limit: number;
 }
 
-/** Transitions, newest first, each with its messages; never with a channel's address. */
+/** Transitions, newest first, each with its messages (those that were not sent say why); never with a channel's address. */
 export async function readHistory(store: DataSource, scope: string, f: HistoryFilter): Promise<TransitionItem[]> {
   const rows = (await store.query(
     `SELECT t.id, t.rule, t.labels, t.from_state AS "from", t.to_state AS "to", t.at, t.value, t.context,
        coalesce((
          SELECT jsonb_agg(jsonb_build_object('channel', n.channel, 'status', n.status, 'attempts', n.attempts,
            'sentAt', n.sent_at, 'lastError', n.last_error) ORDER BY n.id)
-         FROM notification n WHERE n.transition_id = t.id), '[]') AS notifications
+         FROM notification n WHERE n.transitions @> ARRAY[t.id]), '[]') AS notifications
      FROM alert_transition t
      WHERE t.scope = $1 AND ($2::text IS NULL OR t.rule = $2) AND ($3::text[] IS NULL OR t.to_state = ANY($3))
        AND ($4::timestamptz IS NULL OR t.at >= $4) AND ($5::timestamptz IS NULL OR t.at < $5)

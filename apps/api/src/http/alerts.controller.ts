@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger'
 import { z } from 'zod';
 import { ask } from '../database.js';
 import { ALERT_STATES } from '@vigil/rules';
+import { readSilences } from '../notify/silence-store.js';
 import { ALERT_COLUMNS, readHistory, toAlertItem, type RankedAlertRow } from './alert-queries.js';
 import { API_CONTEXT, type ApiContext } from './context.js';
 import { decodeCursor, page } from './cursor.js';
@@ -47,7 +48,8 @@ export class AlertsController {
       ),
     )) as RankedAlertRow[];
     const { items, next } = page(rows, limit, (last) => [last.rank, last.rule, last.fingerprint]);
-    return { items: items.map((row) => toAlertItem(row, this.context)), next };
+    const silences = await ask(() => readSilences(this.context.store, this.context.scope, new Date()));
+    return { items: items.map((row) => toAlertItem(row, this.context, silences)), next };
   }
 
   @Get('history')

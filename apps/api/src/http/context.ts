@@ -10,6 +10,8 @@ export interface ApiContext {
   rules: readonly Rule[];
   runbooks: ReadonlyMap<string, Runbook>;
   evaluator: Evaluator;
+  /** Told where something may have to be sent now. */
+  onOutbox: () => void;
 }
 
 export const API_CONTEXT = Symbol('api context');

@@ -7,6 +7,9 @@ const time = { type: String, format: 'date-time' } as const;
 const timeOrNull = { type: String, format: 'date-time', nullable: true } as const;
 const textOrNull = { type: String, nullable: true } as const;
 const numberOrNull = { type: Number, nullable: true } as const;
+/** `held`: a silence or quiet hours; `skipped`: over before anybody was to be told; `dead`: given up. */
+export const NOTIFICATION_STATUSES = ['waiting', 'sent', 'dead', 'held', 'skipped'] as const;
+
 const flagOrNull = { type: Boolean, nullable: true } as const;
 
 class ErrorBody {
@@ -93,6 +96,12 @@ export class RuleList extends Page {
   @ApiProperty({ type: [RuleItem] }) items!: RuleItem[];
 }
 
+class AlertSilence {
+  @ApiProperty({ type: String }) id!: string;
+  @ApiProperty(time) endsAt!: string;
+  @ApiProperty({ type: String }) reason!: string;
+}
+
 export class AlertItem {
   @ApiProperty({ type: String }) rule!: string;
   @ApiProperty(labels) labels!: Record<string, string>;
@@ -113,6 +122,8 @@ export class AlertItem {
   @ApiProperty(textOrNull) runbook!: string | null;
   @ApiProperty({ type: Boolean, description: 'It is about a recording that is played, not about a real GPU' })
   replay!: boolean;
+  @ApiProperty({ type: AlertSilence, nullable: true, description: 'Why nobody is told of it now' })
+  silence!: AlertSilence | null;
 }
 
 export class AlertList extends Page {
@@ -139,8 +150,8 @@ export class GpuEventList extends Page {
 }
 
 class NotificationItem {
-  @ApiProperty({ enum: ['slack', 'webhook'] }) channel!: string;
-  @ApiProperty({ enum: ['waiting', 'sent', 'dead'] }) status!: string;
+  @ApiProperty({ type: String, description: 'The receiver' }) channel!: string;
+  @ApiProperty({ enum: NOTIFICATION_STATUSES }) status!: string;
   @ApiProperty({ type: Number }) attempts!: number;
   @ApiProperty(timeOrNull) sentAt!: string | null;
   @ApiProperty(textOrNull) lastError!: string | null;

@@ -8,6 +8,8 @@ const ENDPOINTS = [
   ['/api/v1/alerts', 'Alerts as they stand'],
   ['/api/v1/alerts/history', 'What happened, and who was told'],
   ['/api/v1/rules', 'The alert rules'],
+  ['/api/v1/silences', 'What nobody is told of for a while'],
+  ['/api/v1/notifications?status=dead', 'Messages that nobody got'],
   ['/api/v1/signals', 'Everything that is measured'],
   ['/api/v1/series?signal=request.rate&by=model', 'One signal over the last hour'],
   ['/api/v1/requests', 'The latest requests'],

@@ -1,4 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ApiError } from './errors.js';
 
 const HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
@@ -15,6 +16,13 @@ export function secure(app: NestFastifyApplication): void {
   app
     .getHttpAdapter()
     .getInstance()
+    .addHook('onRequest', async (request) => {
+      // A page elsewhere may make a browser post forms here, though it can't read the answers.
+      const { origin, host } = request.headers;
+      if (request.method === 'GET' || request.method === 'HEAD' || origin === undefined) return;
+      if (!URL.canParse(origin) || new URL(origin).host !== host)
+        throw new ApiError(403, 'foreign_origin', 'Changes are taken from pages of this address alone.');
+    })
     .addHook('onSend', async (request, reply) => {
       reply.headers(HEADERS);
       if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');

@@ -1,15 +1,22 @@
 /** What became of one attempt to deliver. */
 export type Attempt =
-  | { kind: 'answered'; status: number; retryAfter: string | null; code: string | null }
+  | { kind: 'answered'; status: number; retryAfter: string | null; code: string | null; reference?: object }
+  /** A service that answers 200 and says in the body that it did not take it: its own word for why. */
+  | { kind: 'refused'; code: string; again: false | { afterSeconds: number } }
   /** No answer: refused, cut off, timed out. A sentence without the address. */
   | { kind: 'failed'; reason: string };
 
 export type Verdict =
-  { result: 'sent' } | { result: 'retry'; delaySeconds: number; reason: string } | { result: 'dead'; reason: string };
+  /** `reference` is what the receiver calls the message, for those that follow it. */
+  | { result: 'sent'; reference?: object }
+  /** `pause` says that the receiver wants to be left alone altogether. */
+  | { result: 'retry'; delaySeconds: number; reason: string; pause: boolean }
+  | { result: 'dead'; reason: string };
 
 const FIRST_DELAY_SECONDS = 1;
 const LONGEST_DELAY_SECONDS = 300;
 const LONGEST_RETRY_AFTER_SECONDS = 3600;
+const CORRECT = "Correct the channel's address or its receiver.";
 
 /**
  * What to do after an attempt. Pure.
@@ -18,16 +25,25 @@ const LONGEST_RETRY_AFTER_SECONDS = 3600;
  */
 export function judge(attempt: Attempt, attempts: number, now: Date, random: number): Verdict {
   if (attempt.kind === 'failed')
-    return { result: 'retry', delaySeconds: backOff(attempts, random), reason: attempt.reason };
+    return { result: 'retry', delaySeconds: backOff(attempts, random), reason: attempt.reason, pause: false };
+  if (attempt.kind === 'refused') {
+    const reason = `The receiver did not take it (${attempt.code}).`;
+    if (!attempt.again) return { result: 'dead', reason: `${reason} ${CORRECT}` };
+    const { afterSeconds } = attempt.again;
+    const delaySeconds = Math.max(afterSeconds, backOff(attempts, random));
+    return { result: 'retry', delaySeconds, reason, pause: afterSeconds > 0 };
+  }
   const { status, retryAfter, code } = attempt;
-  if (status >= 200 && status < 300) return { result: 'sent' };
+  if (status >= 200 && status < 300)
+    return { result: 'sent', ...(attempt.reference && { reference: attempt.reference }) };
   const reason = `The receiver answered ${status}${code ? ` (${code})` : ''}`;
   if (status >= 500 || status === 429 || status === 408 || status === 425) {
     const asked = retryAfter === null ? null : parseRetryAfter(retryAfter, now);
-    return { result: 'retry', delaySeconds: Math.max(asked ?? 0, backOff(attempts, random)), reason: `${reason}.` };
+    const delaySeconds = Math.max(asked ?? 0, backOff(attempts, random));
+    return { result: 'retry', delaySeconds, reason: `${reason}.`, pause: status === 429 };
   }
   const why = status >= 300 && status < 400 ? ': a redirect, which is not followed' : '';
-  return { result: 'dead', reason: `${reason}${why}. Correct the channel's address or its receiver.` };
+  return { result: 'dead', reason: `${reason}${why}. ${CORRECT}` };
 }
 
 /** 1 s doubling to 5 minutes, of which a random half is taken off. */

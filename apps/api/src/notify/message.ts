@@ -33,7 +33,20 @@ export interface Message {
   /** The first things to do, from the runbook. */
   steps: readonly string[];
   links: { alert: string; runbook: string | null };
+  /** How the signal went before, oldest first. */
+  trend?: Trend;
 }
+
+export interface Trend {
+  values: readonly number[];
+  /** Time from the first to the last. */
+  seconds: number;
+}
+
+/** A message as it is kept in the database. */
+export type StoredMessage = Omit<Message, 'at'> & { at: string };
+
+export const revive = (stored: StoredMessage): Message => ({ ...stored, at: new Date(stored.at) });
 
 export function contextOf(rule: Rule, { alert, activeSince }: Transition): TransitionContext {
   return {

@@ -40,22 +40,3 @@ export class AlertTransitionEntity {
   /** The rule as it was: threshold, severity, rendered summary, action. */
   @Column({ type: 'jsonb' }) context!: Record<string, unknown>;
 }
-
-/** A message to be delivered at least once: the outbox. One row a transition and channel, so never two messages for one. */
-@Entity({ name: 'notification', synchronize: false })
-export class NotificationEntity {
-  @PrimaryGeneratedColumn({ type: 'bigint' }) id!: string;
-  @Column({ type: 'text' }) scope!: string;
-  @Column({ name: 'transition_id', type: 'bigint' }) transitionId!: string;
-  @Column({ type: 'text' }) channel!: string;
-  /** Sent along, so that a receiver can tell a repeated delivery. */
-  @Column({ name: 'idempotency_key', type: 'text' }) idempotencyKey!: string;
-  @Column({ type: 'jsonb' }) payload!: unknown;
-  @Column({ type: 'text' }) status!: 'waiting' | 'sent' | 'dead';
-  @Column({ type: 'int' }) attempts!: number;
-  @Column({ name: 'created_at', type: 'timestamptz' }) createdAt!: Date;
-  @Column({ name: 'next_attempt_at', type: 'timestamptz' }) nextAttemptAt!: Date;
-  @Column({ name: 'sent_at', type: 'timestamptz', nullable: true }) sentAt!: Date | null;
-  /** What went wrong last; never holds the channel's address. */
-  @Column({ name: 'last_error', type: 'text', nullable: true }) lastError!: string | null;
-}

@@ -1,36 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Message } from './message.js';
-import { firstSteps } from './runbook.js';
-import { escape, toSlack } from './slack.js';
+import type { Message } from '../message.js';
+import { firstSteps } from '../runbook.js';
+import { batch, message } from '../testing.js';
+import { escape, toSlack as render } from './slack.js';
 
-const AT = new Date('2026-03-01T10:12:00Z');
-
-const message = (change: Partial<Message> = {}, context: Partial<Message['context']> = {}): Message => ({
-  status: 'firing',
-  rule: 'GpuMemoryHigh',
-  labels: { node: 'gpu-1', gpu: '0', replay: 'false' },
-  value: 0.952,
-  at: AT,
-  steps: ['See who holds the memory.', 'Take load off.'],
-  links: { alert: 'https://vigil/a?x=1&y=2', runbook: 'https://vigil/r' },
-  context: {
-    severity: 'critical',
-    signal: 'gpu.memory.ratio',
-    title: 'GPU memory in use',
-    unit: '1',
-    condition: { kind: 'above', threshold: 0.9 },
-    over: null,
-    for: 600,
-    summary: 'GPU 0 on gpu-1 uses 95.2 % of its memory',
-    action: 'docs/runbooks/gpu-memory-high.md',
-    file: 'alerts/gpu-memory-high.yaml',
-    activeSince: '2026-03-01T10:02:00Z',
-    firedAt: '2026-03-01T10:12:00Z',
-    replay: false,
-    ...context,
-  },
-  ...change,
-});
+const toSlack = (...messages: Message[]) => render(batch(messages));
 
 /** Every text of a message, as it would be read from top to bottom. */
 function texts(value: unknown): string[] {
