@@ -10,7 +10,7 @@ import type { Receiver } from './receivers/types.js';
 import { countActiveSilences } from './silence-store.js';
 
 /** Messages under way to one receiver. A receiver that hangs keeps nobody else waiting. */
-const AT_ONCE = 4;
+const AT_ONCE = 16;
 const IDLE_MS = 1_000;
 const GIVE_UP_EVERY_MS = 60_000;
 const COUNT_EVERY_MS = 5_000;

@@ -32,13 +32,12 @@ export async function claimDue(
   leaseSeconds: number,
 ): Promise<Claimed[]> {
   const [rows] = (await sql.query(
-    `WITH due AS (
-       SELECT n.id FROM notification n
-       WHERE n.scope = $1 AND n.status = 'waiting' AND n.next_attempt_at <= now() AND n.channel = $2
-         AND NOT EXISTS (
-           SELECT 1 FROM notification e
-           WHERE e.scope = n.scope AND e.status = 'waiting' AND e.channel = n.channel AND e.id < n.id
-             AND e.group_key IS NOT DISTINCT FROM n.group_key)
+    `WITH head AS (
+       SELECT DISTINCT ON (group_key) id FROM notification
+       WHERE scope = $1 AND status = 'waiting' AND channel = $2 ORDER BY group_key, id),
+     due AS (
+       SELECT n.id FROM notification n JOIN head USING (id)
+       WHERE n.status = 'waiting' AND n.next_attempt_at <= now()
        ORDER BY n.id LIMIT $3 FOR UPDATE OF n SKIP LOCKED)
      UPDATE notification AS n SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $4)
      FROM due WHERE n.id = due.id

@@ -283,3 +283,17 @@ describe('a receiver that hangs', () => {
     await other.close();
   });
 });
+
+describe('a storm', () => {
+  it('of a thousand alerts is told whole, each once', async () => {
+    await start();
+    await writeGpuSamples(
+      store,
+      Array.from({ length: 1000 }, (_, i) => gpuRow(0.95, { node, gpu: String(i) })),
+    );
+    await until('all to be told', () => slack.received.length >= 1000);
+    await until('all to be settled', async () => (await outbox('waiting')).length === 0);
+    expect(new Set(slack.received.map(({ headers }) => headers['idempotency-key'])).size).toBe(1000);
+    expect(slack.received).toHaveLength(1000);
+  });
+});
