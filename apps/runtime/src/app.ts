@@ -21,6 +21,8 @@ import { LlamaEngine } from './engine/engine.js';
 import type { LoadOptions } from './engine/protocol.js';
 import { ChatController } from './http/chat.controller.js';
 import { OpenAiErrorFilter } from './http/error-filter.js';
+import { KeyGuard } from './http/key-guard.js';
+import { ApiKeys } from './http/keys.js';
 import { ModelsController } from './http/models.controller.js';
 import { assertPortFree } from './http/port.js';
 import { addRequestHooks } from './http/request-context.js';
@@ -178,6 +180,10 @@ async function serve(parts: Parts, { module, provider, outbox, stop }: Door): Pr
     server: { address: /^(0\.0\.0\.0|::)$/.test(config.HOST) ? node : config.HOST, port: config.RUNTIME_PORT },
     captureContent: config.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT,
   };
+  const keys = new ApiKeys(config.API_KEYS, {
+    concurrency: config.API_KEY_CONCURRENCY,
+    perMinute: config.API_KEY_RPM,
+  });
   const web = await createWeb({
     module,
     health,
@@ -187,6 +193,7 @@ async function serve(parts: Parts, { module, provider, outbox, stop }: Door): Pr
     bodyLimit: config.BODY_LIMIT,
     configure: (app) => {
       app.useGlobalFilters(new OpenAiErrorFilter(log, config.BODY_LIMIT));
+      app.useGlobalGuards(new KeyGuard(keys));
       addRequestHooks(app.getHttpAdapter().getInstance() as unknown as FastifyInstance, () => tracing, metrics);
     },
   });

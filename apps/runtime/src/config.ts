@@ -74,6 +74,14 @@ export const configSchema = z.object({
     'What is done with an answer that repeats the same block again and again: stop ends it, finish_reason repetition',
   ),
   ENGINE_STALL: duration('5m', 1).describe('An engine that shows no progress for so long is ended and started again'),
+  API_KEYS: z
+    .string()
+    .default('')
+    .describe('Keys that clients must send one of, separated by commas; open to all unless set'),
+  API_KEY_CONCURRENCY: integer(0, 0, 100_000).describe(
+    'Requests that one key may have open at once; 0 is as many as it likes',
+  ),
+  API_KEY_RPM: integer(0, 0, 1_000_000).describe('Requests that one key may send a minute; 0 is as many as it likes'),
   BODY_LIMIT: bytes('4MiB').describe('Largest body of a request'),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl()
     .default('http://127.0.0.1:4318')

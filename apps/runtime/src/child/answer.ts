@@ -76,7 +76,8 @@ export function answerJob(options: AnswerOptions): Job {
           token = thinkEnd;
           reasoningCut = true;
         }
-      if (options.isEnd(token) && !request.ignoreEnd) {
+      // Nothing can follow a grammar's end.
+      if (options.isEnd(token) && (!request.ignoreEnd || options.grammar)) {
         answer.end();
         return done('end');
       }

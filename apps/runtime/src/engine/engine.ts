@@ -1,6 +1,7 @@
 import { UserError, type Logger } from '@vigil/service';
 import { ApiError } from '../errors.js';
 import { EngineProcess, LoadRefusedError } from './engine-process.js';
+import { FairQueue } from './fair-queue.js';
 import { Generation } from './generation.js';
 import type { AnswerMessage, GenerationRequest, LoadOptions, ModelInfo, SchedulerStats } from './protocol.js';
 
@@ -11,8 +12,11 @@ export interface Engine {
   readonly info: ModelInfo;
   /** A sentence when it can not answer now. */
   illness(): string | undefined;
-  /** @throws ApiError when nobody else may wait, or the engine is gone for longer */
-  generate(request: GenerationRequest): Generation;
+  /**
+   * @param owner whose it is: those who wait are served by turns
+   * @throws ApiError when nobody else may wait, or the engine is gone for longer
+   */
+  generate(request: GenerationRequest, owner?: number): Generation;
 }
 
 export interface LlamaEngineOptions {
@@ -34,6 +38,14 @@ export interface LlamaEngineOptions {
   onProgress?: (ratio: number) => void;
 }
 
+interface Run {
+  generation: Generation;
+  owner: number | undefined;
+  /** Milliseconds of the monotonic clock. */
+  lastSign: number;
+  startedAt: number;
+}
+
 /** After so many failed attempts to come back nobody is kept waiting any more. */
 const GIVE_UP_AFTER = 3;
 const WATCH_MS = 1_000;
@@ -44,10 +56,9 @@ const SHRINKAGE = 0.7;
 export class LlamaEngine implements Engine {
   readonly provider = 'llama.cpp';
   private readonly process: EngineProcess;
-  /** First come, first served. */
-  private readonly waiting: Generation[] = [];
-  /** By id; `lastSign` in milliseconds of the monotonic clock. */
-  private readonly running = new Map<number, { generation: Generation; lastSign: number; startedAt: number }>();
+  private readonly waiting = new FairQueue<Generation>();
+  /** By id. */
+  private readonly running = new Map<number, Run>();
   private nextId = 1;
   private meanSeconds = 1;
   private loaded: ModelInfo | undefined;
@@ -100,7 +111,7 @@ export class LlamaEngine implements Engine {
   async stop(): Promise<void> {
     clearInterval(this.watch);
     const error = () => new ApiError(503, 'server_stopping', 'The server is stopping.', { retryAfter: 5 });
-    for (const generation of this.waiting.splice(0)) generation.fail(error());
+    for (const generation of this.waiting.drain()) generation.fail(error());
     for (const { generation } of this.running.values()) generation.fail(error());
     this.running.clear();
     await this.process.stop();
@@ -141,7 +152,7 @@ export class LlamaEngine implements Engine {
     return this.process.state === 'ready' ? undefined : this.process.reason;
   }
 
-  generate(request: GenerationRequest): Generation {
+  generate(request: GenerationRequest, owner?: number): Generation {
     if (this.process.state === 'stopped' || this.process.failures >= GIVE_UP_AFTER)
       throw new ApiError(503, 'engine_unavailable', `No answers can be given now: ${this.process.reason}.`, {
         retryAfter: 10,
@@ -152,9 +163,9 @@ export class LlamaEngine implements Engine {
         retryAfter: retryAfter(this.waiting.length, this.limit, this.meanSeconds),
       });
     const generation = new Generation(this.nextId++, request, (g) => this.onCancel(g));
-    this.waiting.push(generation);
+    this.waiting.push(generation, owner);
     this.bound(generation, this.options.requestSeconds, deadlineExceeded);
-    this.bound(generation, this.options.queueSeconds, queueTimeout, () => this.waiting.includes(generation));
+    this.bound(generation, this.options.queueSeconds, queueTimeout, () => this.waiting.has(generation));
     this.pump();
     return generation;
   }
@@ -173,21 +184,28 @@ export class LlamaEngine implements Engine {
   }
 
   private pump(): void {
-    while (this.process.state === 'ready' && this.running.size < this.limit) {
-      const generation = this.waiting.shift();
-      if (!generation) return;
+    while (this.waiting.length > 0 && this.process.state === 'ready' && this.running.size < this.limit) {
+      const next = this.waiting.shift(this.load());
+      if (!next) return;
+      const { item: generation, owner } = next;
       const now = performance.now();
       generation.dispatched();
-      this.running.set(generation.id, { generation, lastSign: now, startedAt: now });
+      this.running.set(generation.id, { generation, owner, lastSign: now, startedAt: now });
       this.process.send({ type: 'generate', id: generation.id, request: generation.request });
     }
   }
 
+  /** How many each owner has running. */
+  private load(): Map<number | undefined, number> {
+    const load = new Map<number | undefined, number>();
+    for (const { owner } of this.running.values()) load.set(owner, (load.get(owner) ?? 0) + 1);
+    return load;
+  }
+
   private onCancel(generation: Generation): void {
-    const index = this.waiting.indexOf(generation);
-    if (index >= 0) this.waiting.splice(index, 1);
+    if (this.waiting.delete(generation)) return;
     // The slot is free once the engine says so: a step may be under way.
-    else if (this.running.has(generation.id)) this.process.send({ type: 'cancel', id: generation.id });
+    if (this.running.has(generation.id)) this.process.send({ type: 'cancel', id: generation.id });
   }
 
   private onStats(stats: SchedulerStats): void {
@@ -254,7 +272,7 @@ export class LlamaEngine implements Engine {
 
   private endStalled(now: number): void {
     if (this.process.failures >= GIVE_UP_AFTER)
-      for (const generation of this.waiting.splice(0))
+      for (const generation of this.waiting.drain())
         generation.fail(
           new ApiError(503, 'engine_unavailable', `No answers can be given now: ${this.process.reason}.`, {
             retryAfter: 10,

@@ -1,4 +1,5 @@
-import type { Usage } from '../engine/protocol.js';
+import type { AnswerLogprob, TokenLogprob, Usage } from '../engine/protocol.js';
+import type { Choice, Shape } from './respond.js';
 
 /** What OpenAI's API answers, with DeepSeek's `reasoning_content` beside `content`. */
 export interface AnswerHead {
@@ -6,6 +7,13 @@ export interface AnswerHead {
   /** Seconds since 1970. */
   created: number;
   model: string;
+}
+
+export interface ShapeOptions {
+  /** Where usage was asked for, every chunk but the last has it as null. */
+  includeUsage: boolean;
+  /** Probabilities were asked for. */
+  logprobs: boolean;
 }
 
 export function usageOf(usage: Usage) {
@@ -17,57 +25,105 @@ export function usageOf(usage: Usage) {
   };
 }
 
-export function completion(
-  head: AnswerHead,
-  answer: { reasoning: string; content: string; finishReason: string; usage: Usage },
-) {
-  return {
+/** `/v1/chat/completions`. */
+export function chatShape(head: AnswerHead, { includeUsage, logprobs }: ShapeOptions): Shape {
+  const probabilities = (entries: readonly AnswerLogprob[]) =>
+    logprobs ? { content: entries.map(chatLogprob), refusal: null } : null;
+  const chunk = (choices: readonly unknown[], usage: unknown = null) => ({
     id: head.id,
-    object: 'chat.completion',
+    object: 'chat.completion.chunk',
     created: head.created,
     model: head.model,
-    choices: [
+    choices,
+    ...(includeUsage && { usage }),
+  });
+  const choice = (
+    index: number,
+    delta: object,
+    { begins, entries, finishReason }: { begins: boolean; entries?: readonly AnswerLogprob[]; finishReason?: string },
+  ) =>
+    chunk([
       {
-        index: 0,
+        index,
+        delta: { ...(begins && { role: 'assistant' }), ...delta },
+        logprobs: entries ? probabilities(entries) : null,
+        finish_reason: finishReason ?? null,
+      },
+    ]);
+  return {
+    whole: (choices, usage) => ({
+      id: head.id,
+      object: 'chat.completion',
+      created: head.created,
+      model: head.model,
+      choices: choices.map((answer, index) => ({
+        index,
         message: {
           role: 'assistant',
           content: answer.content,
           reasoning_content: answer.reasoning,
           refusal: null,
         },
-        logprobs: null,
+        logprobs: probabilities(answer.logprobs),
         finish_reason: answer.finishReason,
-      },
-    ],
-    usage: usageOf(answer.usage),
+      })),
+      usage: usageOf(usage),
+    }),
+    delta: (index, { reasoning, content, logprobs: entries }, begins) => {
+      const parts: unknown[] = [];
+      if (reasoning !== '') parts.push(choice(index, { reasoning_content: reasoning }, { begins }));
+      if (content !== '' || entries.length > 0)
+        parts.push(choice(index, { content }, { begins: begins && parts.length === 0, entries }));
+      return parts;
+    },
+    finish: (index, finishReason, begins) => choice(index, {}, { begins, finishReason }),
+    usage: (usage) => chunk([], usageOf(usage)),
   };
 }
 
-/** One event of a stream. Where usage was asked for, every chunk but the last has it as null. */
-export function chunk(
-  head: AnswerHead,
-  delta: { role?: 'assistant'; content?: string; reasoning_content?: string },
-  finishReason: string | null,
-  withUsage: boolean,
-) {
-  return {
+/** `/v1/completions`. */
+export function textShape(head: AnswerHead, { includeUsage, logprobs }: ShapeOptions): Shape {
+  const body = (choices: readonly unknown[], usage: unknown) => ({
     id: head.id,
-    object: 'chat.completion.chunk',
+    object: 'text_completion',
     created: head.created,
     model: head.model,
-    choices: [{ index: 0, delta, logprobs: null, finish_reason: finishReason }],
-    ...(withUsage && { usage: null }),
+    choices,
+    ...(usage !== undefined && { usage }),
+  });
+  /** Length of what was told before, by answer, for the offsets. */
+  const told: number[] = [];
+  const choice = (index: number, text: string, entries: readonly AnswerLogprob[], finishReason: string | null) => {
+    const from = told[index] ?? 0;
+    told[index] = from + entries.reduce((sum, { token }) => sum + token.length, 0);
+    return { index, text, logprobs: logprobs ? textLogprobs(entries, from) : null, finish_reason: finishReason };
+  };
+  const chunk = (one: unknown) => body([one], includeUsage ? null : undefined);
+  return {
+    whole: (choices, usage) =>
+      body(
+        choices.map((answer: Choice, index) => choice(index, answer.content, answer.logprobs, answer.finishReason)),
+        usageOf(usage),
+      ),
+    delta: (index, { content, logprobs: entries }) => [chunk(choice(index, content, entries, null))],
+    finish: (index, finishReason) => chunk(choice(index, '', [], finishReason)),
+    usage: (usage) => body([], usageOf(usage)),
   };
 }
 
-/** The last chunk of a stream that was asked for usage. */
-export function usageChunk(head: AnswerHead, usage: Usage) {
+const tokenLogprob = ({ token, logprob, bytes }: TokenLogprob) => ({ token, logprob, bytes });
+
+const chatLogprob = (entry: AnswerLogprob) => ({
+  ...tokenLogprob(entry),
+  top_logprobs: entry.top.map(tokenLogprob),
+});
+
+function textLogprobs(entries: readonly AnswerLogprob[], from: number) {
+  let offset = from;
   return {
-    id: head.id,
-    object: 'chat.completion.chunk',
-    created: head.created,
-    model: head.model,
-    choices: [],
-    usage: usageOf(usage),
+    tokens: entries.map(({ token }) => token),
+    token_logprobs: entries.map(({ logprob }) => logprob),
+    top_logprobs: entries.map(({ top }) => Object.fromEntries(top.map(({ token, logprob }) => [token, logprob]))),
+    text_offset: entries.map(({ token }) => (offset += token.length) - token.length),
   };
 }

@@ -1,31 +1,24 @@
-import { randomInt } from 'node:crypto';
 import { z } from 'zod';
-import type { GenerationRequest } from '../engine/protocol.js';
-import { ApiError, invalidRequest } from '../errors.js';
-import { renderPrompt, type Message } from '../text/prompt.js';
-import { describeIssue } from './issues.js';
-import { unsupported } from './unsupported.js';
+import { invalidRequest } from '../errors.js';
+import { anyObjectGrammar, schemaGrammar, SchemaError } from '../text/json-grammar.js';
+import { renderPrompt } from '../text/prompt.js';
+import {
+  commonBody,
+  generationOf,
+  integerWithin,
+  manner,
+  optional,
+  readBody,
+  tokens,
+  type AnswerRequest,
+} from './body-schema.js';
+import { CHAT_UNSUPPORTED } from './unsupported.js';
 
-/** A request for an answer, in order. */
-export interface ChatRequest {
-  model: string;
-  messages: Message[];
-  stream: boolean;
-  includeUsage: boolean;
-  conversationId: string | undefined;
-  generation: GenerationRequest;
-}
+/** A request for a chat's answer, in order. */
+export type ChatRequest = AnswerRequest;
 
-const SEEDS = 2 ** 32;
-const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
-const numberWithin = (min: number, max: number) => {
-  const error = `a number from ${min} to ${max} is expected`;
-  return optional(z.number({ error }).min(min, { error }).max(max, { error }));
-};
-const tokens = () => {
-  const error = 'a whole number of at least 1 is expected';
-  return optional(z.int({ error }).min(1, { error }));
-};
+/** A schema larger than this is none that a person wrote. */
+const LARGEST_SCHEMA = 64 * 1024;
 
 const textPart = z.object({
   type: z.literal('text', { error: 'only parts of type "text" are understood' }),
@@ -43,44 +36,33 @@ const messageSchema = z.object(
   { error: 'an object with role and content is expected' },
 );
 
+const formatSchema = z.discriminatedUnion(
+  'type',
+  [
+    z.object({ type: z.literal('text') }),
+    z.object({ type: z.literal('json_object') }),
+    z.object({
+      type: z.literal('json_schema'),
+      json_schema: z.object(
+        { schema: z.record(z.string(), z.unknown(), { error: 'a JSON Schema is expected' }).optional() },
+        { error: 'an object with a schema is expected' },
+      ),
+    }),
+  ],
+  { error: 'an object whose type is text, json_object or json_schema is expected' },
+);
+type Format = z.output<typeof formatSchema>;
+
 const bodySchema = z.object(
   {
-    model: z.string({ error: 'the name of a model is expected' }),
+    ...commonBody,
     messages: z
       .array(messageSchema, { error: 'a list of messages is expected' })
       .min(1, { error: 'at least one message is expected' }),
-    stream: optional(z.boolean({ error: 'true or false is expected' })),
-    stream_options: optional(
-      z.object(
-        { include_usage: optional(z.boolean({ error: 'true or false is expected' })) },
-        {
-          error: 'an object is expected',
-        },
-      ),
-    ),
-    max_tokens: tokens(),
     max_completion_tokens: tokens(),
-    temperature: numberWithin(0, 2),
-    top_p: numberWithin(0, 1),
-    top_k: optional(z.int({ error: 'a whole number is expected' }).min(-1, { error: 'at least -1 is expected' })),
-    min_p: numberWithin(0, 1),
-    frequency_penalty: numberWithin(-2, 2),
-    presence_penalty: numberWithin(-2, 2),
-    seed: optional(z.int({ error: 'a whole number is expected' })),
-    stop: optional(
-      z.union(
-        [
-          z.string(),
-          z.array(z.string().min(1, { error: 'an empty text can not end an answer' })).max(4, {
-            error: 'at most 4 texts are expected',
-          }),
-        ],
-        { error: 'a text or a list of up to 4 texts is expected' },
-      ),
-    ),
-    // As vLLM and llama-server have it.
-    ignore_eos: optional(z.boolean({ error: 'true or false is expected' })),
-    metadata: optional(z.record(z.string(), z.unknown(), { error: 'an object is expected' })),
+    logprobs: optional(z.boolean({ error: 'true or false is expected' })),
+    top_logprobs: integerWithin(0, 20),
+    response_format: optional(formatSchema),
   },
   { error: 'a JSON object is expected' },
 );
@@ -92,57 +74,36 @@ const bodySchema = z.object(
  * @throws ApiError that names the parameter at fault
  */
 export function parseChatRequest(body: unknown, served: string, reasons: boolean): ChatRequest {
-  const result = bodySchema.safeParse(body);
-  if (!result.success) {
-    const { message, param } = describeIssue(result.error.issues[0]!);
-    throw invalidRequest(message, param);
-  }
-  const given = result.data;
-  if (given.model !== served)
-    throw new ApiError(
-      404,
-      'model_not_found',
-      `There is no model ${JSON.stringify(given.model.slice(0, 200))} here; this server has ${JSON.stringify(served)}.`,
-      { param: 'model' },
-    );
-  const param = unsupported(body as Record<string, unknown>);
-  if (param)
-    throw new ApiError(400, 'unsupported_parameter', `${param} is not supported by this server. Leave it out.`, {
-      param,
-    });
+  const given = readBody(bodySchema, body, served, CHAT_UNSUPPORTED);
+  if (given.top_logprobs !== undefined && given.top_logprobs > 0 && !given.logprobs)
+    throw invalidRequest('top_logprobs is wrong: logprobs must be true with it.', 'top_logprobs');
   const messages = given.messages.map(({ role, content }) => ({ role, content: textOf(content) }));
-  const stop = typeof given.stop === 'string' ? [given.stop] : (given.stop ?? []);
-  const id = given.metadata?.conversation_id;
-  return {
-    model: served,
-    messages,
-    stream: given.stream ?? false,
-    includeUsage: given.stream_options?.include_usage ?? false,
-    conversationId: typeof id === 'string' ? id : undefined,
-    generation: {
-      prompt: renderPrompt(messages, reasons),
-      primed: reasons,
-      // What DeepSeek advises for R1.
-      sampling: {
-        temperature: given.temperature ?? 0.6,
-        topP: given.top_p ?? 0.95,
-        topK: Math.max(given.top_k ?? 0, 0),
-        minP: given.min_p ?? 0,
-        frequencyPenalty: given.frequency_penalty ?? 0,
-        presencePenalty: given.presence_penalty ?? 0,
-        seed: given.seed === undefined ? randomInt(SEEDS - 1) : toSeed(given.seed),
-      },
-      maxTokens: given.max_completion_tokens ?? given.max_tokens,
-      stop: stop.filter((text) => text !== ''),
-      ignoreEnd: given.ignore_eos ?? false,
-      reproducible: given.seed !== undefined || given.temperature === 0,
-    },
+  const grammar = grammarOf(given.response_format);
+  const generation = {
+    ...generationOf(given),
+    prompt: renderPrompt(messages, reasons),
+    primed: reasons,
+    maxTokens: given.max_completion_tokens ?? given.max_tokens,
+    ...(given.logprobs && { logprobs: given.top_logprobs ?? 0 }),
+    ...(grammar !== undefined && { grammar }),
   };
+  return { ...manner(given), messages, generation, generations: [generation] };
 }
 
-/** Any whole number, folded into what llama.cpp takes; its own highest means "random" there. */
-export function toSeed(seed: number): number {
-  return Number(BigInt.asUintN(32, BigInt(seed))) % (SEEDS - 1);
+function grammarOf(format: Format | undefined): string | undefined {
+  if (format === undefined || format.type === 'text') return undefined;
+  if (format.type === 'json_object') return anyObjectGrammar();
+  const { schema } = format.json_schema;
+  const param = 'response_format.json_schema.schema';
+  if (schema === undefined) return anyObjectGrammar();
+  if (JSON.stringify(schema).length > LARGEST_SCHEMA)
+    throw invalidRequest(`${param} is wrong: it is larger than ${LARGEST_SCHEMA} bytes.`, param);
+  try {
+    return schemaGrammar(schema);
+  } catch (error) {
+    if (error instanceof SchemaError) throw invalidRequest(`${param} is wrong: ${error.message}.`, param);
+    throw error;
+  }
 }
 
 function textOf(content: string | { text: string }[] | null | undefined): string {

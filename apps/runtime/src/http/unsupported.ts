@@ -6,23 +6,29 @@ const isNotEmpty = (value: unknown): boolean =>
   isSet(value) && !(typeof value === 'object' && Object.keys(value as object).length === 0);
 
 /** Parameters that would change the answer, each with what of it is asked for here in vain. */
-const ASKED: Readonly<Record<string, (value: unknown) => boolean>> = {
-  n: (value) => isSet(value) && value !== 1,
+export type Unsupported = Readonly<Record<string, (value: unknown) => boolean>>;
+
+export const CHAT_UNSUPPORTED: Unsupported = {
   best_of: (value) => isSet(value) && value !== 1,
   tools: isSet,
   tool_choice: (value) => isSet(value) && value !== 'none' && value !== 'auto',
   functions: isSet,
   function_call: (value) => isSet(value) && value !== 'none' && value !== 'auto',
-  response_format: (value) => isSet(value) && (value as { type?: unknown }).type !== 'text',
-  logprobs: isSet,
-  top_logprobs: (value) => isSet(value) && value !== 0,
   logit_bias: isNotEmpty,
   modalities: (value) => isSet(value) && !(Array.isArray(value) && value.every((mode) => mode === 'text')),
   audio: isSet,
   web_search_options: isSet,
 };
 
+export const TEXT_UNSUPPORTED: Unsupported = {
+  best_of: (value) => isSet(value) && value !== 1,
+  echo: isSet,
+  suffix: (value) => isSet(value) && value !== '',
+  logit_bias: isNotEmpty,
+  response_format: isSet,
+};
+
 /** The first parameter that this server would have to ignore although it changes the answer; others do no harm. */
-export function unsupported(body: Body): string | undefined {
-  return Object.keys(ASKED).find((name) => Object.hasOwn(body, name) && ASKED[name]!(body[name]));
+export function unsupported(asked: Unsupported, body: Body): string | undefined {
+  return Object.keys(asked).find((name) => Object.hasOwn(body, name) && asked[name]!(body[name]));
 }

@@ -1,0 +1,99 @@
+import { getLlama, LlamaGrammar, type Llama } from 'node-llama-cpp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { anyObjectGrammar, schemaGrammar } from './json-grammar.js';
+
+let llama: Llama;
+beforeAll(async () => {
+  llama = await getLlama({ gpu: false, build: 'never', skipDownload: true });
+});
+afterAll(() => llama.dispose());
+
+/** Asks llama.cpp itself, whose grammars these are. */
+const follows = (grammar: string, value: unknown): boolean => {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return (new LlamaGrammar(llama, { grammar }) as unknown as { _testText(text: string): boolean })._testText(text);
+};
+
+const person = {
+  type: 'object',
+  properties: {
+    name: { type: 'string' },
+    age: { type: 'integer' },
+    tags: { type: 'array', items: { enum: ['a', 'b "quoted"', 3, null] }, maxItems: 2 },
+  },
+  required: ['name'],
+  additionalProperties: false,
+};
+const tree = {
+  $ref: '#/$defs/node',
+  $defs: {
+    node: {
+      type: 'object',
+      properties: { value: { type: 'number' }, children: { type: 'array', items: { $ref: '#/$defs/node' } } },
+      required: ['value', 'children'],
+    },
+  },
+};
+
+describe('the grammar of a JSON Schema', () => {
+  it.each<[string, unknown, unknown[], unknown[]]>([
+    ['any object', undefined, [{}, { a: [1, -2.5e3, { b: null }] }, '{ "x" : "\\u00e9\\n" }'], [[], 1, '{', '{"a":}']],
+    ['anything', {}, [1, 'null', '"x"', [{}]], ['x', '{']],
+    [
+      'an object',
+      person,
+      [{ name: 'Ä\n' }, { name: 'x', age: 3 }, { name: '', tags: ['b "quoted"', null] }, '{\n  "name": "x"\n}'],
+      [{}, { age: 3 }, { name: 3 }, { name: 'x', more: 1 }, { name: 'x', tags: [3, 3, 3] }, '{"name":"x",}'],
+    ],
+    [
+      'optional members',
+      { properties: { a: { type: 'null' }, b: { type: 'null' }, c: { type: 'null' } } },
+      [{}, { a: null }, { b: null }, { a: null, c: null }, { a: null, b: null, c: null }],
+      ['{"a":null "b":null}', '{,"b":null}', { d: null }],
+    ],
+    [
+      'further members',
+      { type: 'object', properties: { a: { type: 'null' } }, additionalProperties: { type: 'boolean' } },
+      [{}, { a: null }, { x: true }, { a: null, x: true, y: false }],
+      [{ x: 1 }, { a: true, x: null }],
+    ],
+    [
+      'what refers to itself',
+      tree,
+      [{ value: 1, children: [{ value: 2.5, children: [] }] }],
+      [{ value: 1 }, { value: 1, children: [{ value: 1 }] }],
+    ],
+    ['one of several', { anyOf: [{ type: 'integer' }, { const: 'x' }] }, [7, -1, '"x"'], ['"y"', 1.5]],
+    ['several types', { type: ['string', 'null'] }, ['""', null], [1]],
+    [
+      'counted things',
+      { type: 'array', items: { type: 'string', minLength: 2, maxLength: 3 }, minItems: 2, maxItems: 3 },
+      [
+        ['ab', 'abc'],
+        ['ab', 'ab', 'ab'],
+      ],
+      [['ab'], ['ab', 'a'], ['ab', 'abcd'], ['ab', 'ab', 'ab', 'ab']],
+    ],
+    ['nothing in a list', { type: 'array', maxItems: 0 }, [[]], [[1]]],
+  ])('lets through %s, and nothing else', (_, schema, right, wrong) => {
+    const grammar = schema === undefined ? anyObjectGrammar() : schemaGrammar(schema);
+    expect(right.filter((value) => !follows(grammar, value))).toEqual([]);
+    expect(wrong.filter((value) => follows(grammar, value))).toEqual([]);
+  });
+
+  it.each<[unknown, string]>([
+    [7, '$ is no schema'],
+    [{ type: 'date' }, '$ has an unknown type, "date"'],
+    [{ properties: { a: { minimum: 3 } } }, '$.a has "minimum", which is not supported by this server'],
+    [{ type: 'object', properties: {}, required: ['x'] }, '$ requires "x", which it lacks'],
+    [{ $ref: '#/$defs/none' }, '$ refers to #/$defs/none, which is not there'],
+    [{ $ref: 'https://example.com/x.json' }, '$ refers to something outside of the schema'],
+    [{ $ref: '#' }, '$ refers to itself and to nothing else'],
+    [{ enum: [] }, '$ allows nothing'],
+    [{ type: 'string', maxLength: 1e9 }, '$.maxLength is not from 0 to 1000'],
+    [{ type: 'string', minLength: 3, maxLength: 2 }, '$ allows nothing: maxLength is below minLength'],
+    [JSON.parse(`${'{"items":'.repeat(100)}{}${'}'.repeat(100)}`), 'nested too deeply'],
+  ])('refuses %j', (schema, message) => {
+    expect(() => schemaGrammar(schema)).toThrow(message);
+  });
+});
