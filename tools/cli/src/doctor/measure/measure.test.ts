@@ -145,9 +145,11 @@ ESTAB 0      0      127.0.0.1:59854 127.0.0.1:43521
 ESTAB 0      0      [::1]:59862 [::1]:43521 cubic rto:204 rtt:0.011/0.005 mss:32741
 ESTAB 0      0      127.0.0.1:60000 127.0.0.1:43521
 \t bbr rtt:99/1
+ESTAB 0      0      10.0.0.1:59854 10.0.0.2:443
+\t bbr rtt:88/1
 LISTEN 0     0      0.0.0.0:22 0.0.0.0:*
 `;
-    expect(parseSs(text, new Set([59_854, 59_862, 22]))).toEqual([0.000_054, 0.000_011]);
-    expect(parseSs('', new Set([1]))).toEqual([]);
+    expect(parseSs(text, new Set([59_854, 59_862, 22]), 43_521)).toEqual([0.000_054, 0.000_011]);
+    expect(parseSs('', new Set([1]), 2)).toEqual([]);
   });
 });

@@ -41,7 +41,7 @@ export async function measureRoundTrip(host: string, port: number): Promise<Roun
   try {
     const times: number[] = [];
     for (let i = 0; i < ATTEMPTS; i++) times.push(await handshake(address, port, open));
-    const kernel = await askKernel(open).catch(() => []);
+    const kernel = await askKernel(open, port).catch(() => []);
     const best = kernel.length > 0 ? kernel : times;
     return {
       address,
@@ -79,22 +79,26 @@ function handshake(address: string, port: number, open: Socket[]): Promise<numbe
 }
 
 /** What the kernel measured of each connection, by `ss` (iproute2). */
-async function askKernel(open: readonly Socket[]): Promise<number[]> {
+async function askKernel(open: readonly Socket[], peerPort: number): Promise<number[]> {
   const ports = new Set(open.map((socket) => socket.localPort!));
   if (ports.size === 0) return [];
   const { stdout } = await promisify(execFile)('ss', ['-tin'], { timeout: 1000, maxBuffer: 2 ** 24 });
-  return parseSs(stdout, ports);
+  return parseSs(stdout, ports, peerPort);
 }
 
-/** Seconds of `rtt:0.054/0.027` (milliseconds) for each connection from one of the ports. */
-export function parseSs(text: string, localPorts: ReadonlySet<number>): number[] {
+/**
+ * Seconds of `rtt:0.054/0.027` (milliseconds) for each connection from one of the ports to the peer's. A local port alone
+ * says too little: connections to different peers may share it.
+ */
+export function parseSs(text: string, localPorts: ReadonlySet<number>, peerPort: number): number[] {
   return text
     .replaceAll(/\n\s+/g, ' ')
     .split('\n')
     .flatMap((line) => {
-      const port = /^\S+\s+\d+\s+\d+\s+\S+:(\d+)\s/.exec(line)?.[1];
+      const [, local, peer] = /^\S+\s+\d+\s+\d+\s+\S+:(\d+)\s+\S+:(\d+)\s/.exec(line) ?? [];
       const milliseconds = /\brtt:([\d.]+)\//.exec(line)?.[1];
-      return localPorts.has(Number(port)) && Number(milliseconds) > 0 ? [Number(milliseconds) / 1000] : [];
+      const ours = localPorts.has(Number(local)) && Number(peer) === peerPort;
+      return ours && Number(milliseconds) > 0 ? [Number(milliseconds) / 1000] : [];
     });
 }
 
