@@ -1,7 +1,7 @@
 // What `npm start`, `npm test`, `npm run demo` and `npx vigil` begin with. It runs on the Node.js that the machine has
 // (20 or newer), before anything is installed: it may import nothing but Node's own modules.
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -44,6 +44,16 @@ function isInstalled() {
     });
   } catch {
     return false;
+  }
+}
+
+/** Whether this user may build here; who may not (a checkout of somebody else's) runs what is built. */
+function mayBuild() {
+  try {
+    accessSync(root, constants.W_OK);
+    return true;
+  } catch {
+    return !existsSync(join(root, PROGRAMS[command]));
   }
 }
 
@@ -122,7 +132,7 @@ async function main() {
     ]);
   }
   const node = runtime();
-  await step('Building', node, [join(root, 'node_modules', '.bin', 'nx'), 'run-many', '-t', 'build']);
+  if (mayBuild()) await step('Building', node, [join(root, 'node_modules', '.bin', 'nx'), 'run-many', '-t', 'build']);
   const child = spawn(node, [join(root, PROGRAMS[command]), ...rest], {
     cwd: root,
     stdio: 'inherit',

@@ -14,6 +14,8 @@ export type NvmlResult =
 export const LIBRARY = 'libnvidia-ml.so.1';
 /** Every how many cycles is asked for what is slow to read or changes rarely. */
 export const SLOW_EVERY = 4;
+/** Every how many cycles NVML is initialised anew while it names fewer GPUs than it once did. */
+export const RENEW_EVERY = 20;
 /** Events that wait to be handed on. */
 const MAX_EVENTS = 1024;
 
@@ -26,6 +28,8 @@ export class NvmlReader {
   private initialised = false;
   private session: NvmlSession | undefined;
   private cycles = 0;
+  /** The most GPUs that NVML has named. */
+  private most = 0;
   private events: NvmlXid[] = [];
 
   constructor(private readonly name: string = LIBRARY) {}
@@ -67,7 +71,7 @@ export class NvmlReader {
   /** The session, a new one where a GPU was lost: NVML finds one that came back only when it is initialised. */
   private begin(): NvmlSession {
     const former = this.session;
-    if (former !== undefined && former.lost.length === 0) return former;
+    if (former !== undefined && !this.isStale(former)) return former;
     if (former !== undefined) {
       this.drainQuietly();
       this.shutDown();
@@ -77,7 +81,16 @@ export class NvmlReader {
     if (code !== CODE.ok)
       throw new NvmlError(endingKind(code) ?? 'driver', `NVML could not be initialised (${meaningOf(code)})`);
     this.initialised = true;
-    return (this.session = new NvmlSession(library, former));
+    this.session = new NvmlSession(library, former);
+    this.most = Math.max(this.most, this.session.count);
+    return this.session;
+  }
+
+  /** Whether the GPUs may be others by now. */
+  private isStale(session: NvmlSession): boolean {
+    if (session.lost.length > 0) return true;
+    if (this.cycles % RENEW_EVERY === 0 && session.count < this.most) return true;
+    return this.cycles % SLOW_EVERY === 0 && !session.isCurrent();
   }
 
   private shutDown(): void {

@@ -42,6 +42,8 @@ interface Device {
 export class NvmlSession {
   /** GPUs that could not be opened or have fallen silent. */
   readonly lost: string[] = [];
+  /** GPUs that NVML named when the session began. */
+  readonly count: number;
   private readonly calls: NvmlCalls;
   private readonly devices: Device[] = [];
   private readonly reader: DeviceReader;
@@ -61,11 +63,17 @@ export class NvmlSession {
         'no-devices',
         'NVML runs and names no GPU: the card is missing or fell off the bus (look at dmesg)',
       );
+    this.count = count;
     this.driver = calls.driverVersion();
     this.processes = new NvmlProcesses(calls, this.driver);
     this.reader = new DeviceReader(calls);
     this.events = NvmlEvents.open(calls);
     for (let index = 0; index < count; index++) this.openDevice(index, former);
+  }
+
+  /** Whether NVML still names as many GPUs. */
+  isCurrent(): boolean {
+    return this.calls.u32('nvmlDeviceGetCount_v2') === this.count;
   }
 
   /** What happened since the last time. Each event is handed on at once: a later call may end the session. */

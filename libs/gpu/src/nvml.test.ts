@@ -76,6 +76,22 @@ describe.skipIf(!hasCompiler())('NvmlSource', () => {
     );
   });
 
+  it('sees a GPU that came while the others read well, and one that went and is back', async () => {
+    const counts = async (cycles: number) => {
+      const found: number[] = [];
+      for (let i = 0; i < cycles; i++) found.push((await bench.samples()).length);
+      return found;
+    };
+    await fake.does('gpus=2');
+    expect(await counts(2)).toEqual([2, 2]);
+    await fake.does('gpus=3');
+    expect((await counts(4)).at(-1)).toBe(3);
+    await fake.does('gpus=1');
+    expect((await counts(4)).at(-1)).toBe(1);
+    await fake.does('gpus=3');
+    expect((await counts(4)).at(-1)).toBe(3);
+  });
+
   it('initialises once, and makes the slow calls in every fourth cycle', async () => {
     const slow: number[] = [];
     for (let cycle = 0; cycle < 9; cycle++) {

@@ -83,6 +83,7 @@ export function age(
   labels: Signal['labels'],
   compute: Extract<Computation, { kind: 'age' }>,
   metric: string,
+  where?: readonly string[],
 ): Signal {
   return infrastructure(
     named,
@@ -91,7 +92,7 @@ export function age(
     [metric],
     // A collector whose clock is ahead is not silent for a negative time.
     (by, _window, matchers) =>
-      `clamp_min(time() - ${aggregate('max', by, `max_over_time(${selector(metric, matchers)}[1d])`)}, 0)`,
+      `clamp_min(time() - ${aggregate('max', by, `max_over_time(${selector(metric, matchers, where)}[1d])`)}, 0)`,
     labels,
   );
 }

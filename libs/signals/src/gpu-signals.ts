@@ -231,11 +231,12 @@ const HEALTH: Signal[] = [
       'GPU unseen',
       'GPU 失联时间',
       's',
-      'Time since the GPU was last among those that were read, for GPUs seen within the last day.',
+      'Time since the GPU was last among those that were read, for GPUs seen within the last day. MIG instances come and go with the configuration: only whole devices are missed.',
     ),
     GPU_LABELS,
     { kind: 'age', fact: 'gpu', of: 'sample' },
     'vigil_gpu_last_seen_timestamp_seconds',
+    ['gpu!~".*/.*"'],
   ),
   age(
     named(

@@ -66,7 +66,7 @@ describe('PromQL of what is counted, aged or missing', () => {
 
   it('has a value when its data have ended', () => {
     expect(say('gpu.silence', ['node', 'gpu'])).toBe(
-      'clamp_min(time() - max by (node, gpu) (max_over_time(vigil_gpu_last_seen_timestamp_seconds[1d])), 0)',
+      'clamp_min(time() - max by (node, gpu) (max_over_time(vigil_gpu_last_seen_timestamp_seconds{gpu!~".*/.*"}[1d])), 0)',
     );
   });
 

@@ -67,6 +67,8 @@ describe('an age', () => {
     await writeGpuSamples(store, [
       gpu(at('10:00:00')),
       gpu(at('10:01:00'), { gpu: '1' }),
+      // An instance of a partitioned GPU is not missed when the partition changes.
+      gpu(at('10:01:00'), { gpu: '1/7', migProfile: '1g.10gb' }),
       gpu(at('10:02:00'), { gpu: '0', replay: true, node: 'b' }),
     ]);
     expect(await now('gpu.silence', at('10:03:00'))).toEqual({ 'a/0/false': 180, 'a/1/false': 120, 'b/0/true': 60 });

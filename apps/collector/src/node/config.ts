@@ -5,7 +5,9 @@ import { z } from 'zod';
 export const nodeConfig = {
   NODE_INTERVAL: duration('15s')
     .refine((seconds) => seconds === 0 || seconds >= 1, '0s, or a duration of at least 1s, is expected')
-    .describe("Time between two readings of this machine's CPU, memory, disk and network, at least 1s; 0s reads none"),
+    .describe(
+      "Time between two readings of this machine's CPU, memory, disk and network, at least 1s; 0s reads none, and then nobody notices when it falls silent",
+    ),
   NODE_TIMEOUT: duration('5s', 0.1).describe(
     'Deadline of one reading of this machine; what reads it is killed past it',
   ),

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, type Logger } from '@vigil/service';
 import type { GpuReading, GpuSource } from '@vigil/gpu';
 
-/** How rarely a failing or an absent GPU is asked for, in seconds. */
-export const MAX_BACKOFF_SECONDS = 300;
+/** How rarely a failing source is asked, and one that has no GPU, in seconds. */
+export const MAX_BACKOFF_SECONDS = 60;
+export const ABSENT_SECONDS = 300;
 /** Node's timers turn a longer wait into none. */
 const MAX_WAIT_MS = 2 ** 31 - 1;
 
@@ -15,13 +16,13 @@ export interface Beat {
 }
 
 /**
- * When to read again. Up: after the interval. Failed: the interval, then twice that, four times that, up to five
- * minutes. None: after five minutes. Never more often than the interval.
+ * When to read again. Up: after the interval. Failed: the interval, then twice that, four times that, up to a
+ * minute. None: after five minutes. Never more often than the interval.
  */
 export function nextBeat(failures: number, state: GpuReading['state'], intervalSeconds: number): Beat {
   const longest = Math.max(MAX_BACKOFF_SECONDS, intervalSeconds);
   if (state === 'up') return { failures: 0, delaySeconds: intervalSeconds };
-  if (state === 'none') return { failures: 0, delaySeconds: longest };
+  if (state === 'none') return { failures: 0, delaySeconds: Math.max(ABSENT_SECONDS, intervalSeconds) };
   // The exponent is bounded: 2 ** 1024 is not a number of seconds.
   return { failures: failures + 1, delaySeconds: Math.min(intervalSeconds * 2 ** Math.min(failures, 30), longest) };
 }

@@ -116,7 +116,7 @@ async function signsAt(
     )
     SELECT ${dimensions.map((name) => `${name}::text`).join(', ')}, max(seen) AS seen, max(told) AS told
     FROM signs GROUP BY ${names}`;
-  return (await query.run(store, sql)).map((row) => toSign(row, query));
+  return (await query.run(store, sql)).map((row) => toSign(row, query)).filter(isMissed);
 }
 
 /** The latest sign of each set within each step, by the step's begin in milliseconds. */
@@ -136,11 +136,15 @@ async function signsByStep(
     FROM (${rows}) AS rows WHERE ${told} IS NOT NULL GROUP BY time, ${names.join(', ')}`;
   const steps = new Map<number, Sign[]>();
   for (const row of await query.run(store, sql)) {
+    if (!isMissed(toSign(row, query))) continue;
     const begin = (row.time as Date).getTime();
     steps.set(begin, [...(steps.get(begin) ?? []), toSign(row, query)]);
   }
   return steps;
 }
+
+/** MIG instances (`0/1`) come and go with the configuration: nobody misses them. */
+const isMissed = ({ labels }: Sign): boolean => !labels.gpu?.includes('/');
 
 function toSign(row: Record<string, unknown>, { fact }: Query): Sign {
   const labels = Object.fromEntries(
