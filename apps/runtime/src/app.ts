@@ -32,7 +32,7 @@ import { resolveModel } from './model/resolve.js';
 import { chooseThreads } from './model/threads.js';
 import { SpanOutbox } from './telemetry/outbox.js';
 import type { Tracing } from './telemetry/request-span.js';
-import { createTracer } from './telemetry/tracing.js';
+import { createNoTracer, createTracer, NO_NOTES } from './telemetry/tracing.js';
 import { startUpstreams } from './upstream/serve.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -173,12 +173,13 @@ async function openOutbox({ config, metrics, lifecycle, log }: Parts): Promise<S
 async function serve(parts: Parts, { module, provider, outbox, stop }: Door): Promise<string> {
   const { config, registry, metrics, health, lifecycle, log } = parts;
   const node = config.NODE_NAME ?? hostname();
+  const off = config.OTEL_SDK_DISABLED;
   const tracing: Tracing = {
-    tracer: createTracer(outbox, { version, node }),
-    outbox,
+    tracer: off ? createNoTracer() : createTracer(outbox, { version, node }),
+    outbox: off ? NO_NOTES : outbox,
     provider,
     server: { address: /^(0\.0\.0\.0|::)$/.test(config.HOST) ? node : config.HOST, port: config.RUNTIME_PORT },
-    captureContent: config.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT,
+    captureContent: !off && config.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT,
   };
   const keys = new ApiKeys(config.API_KEYS, {
     concurrency: config.API_KEY_CONCURRENCY,

@@ -292,3 +292,15 @@ describe('message content', () => {
     await discreet.stop();
   });
 });
+
+describe('telemetry that is switched off', () => {
+  it('makes no spans, and answers as ever', async () => {
+    const silent = await TestRuntime.start({ OTEL_SDK_DISABLED: 'true' });
+    expect((await silent.post(ask('Hi', { max_tokens: 2 }))).status).toBe(200);
+    expect((await silent.post(ask('Hi', { temperature: 9 }))).status).toBe(400);
+    // A stop sends what there is to send.
+    await silent.app.stop();
+    expect(silent.receiver.spans).toEqual([]);
+    await silent.stop();
+  });
+});

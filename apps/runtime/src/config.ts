@@ -83,6 +83,7 @@ export const configSchema = z.object({
   ),
   API_KEY_RPM: integer(0, 0, 1_000_000).describe('Requests that one key may send a minute; 0 is as many as it likes'),
   BODY_LIMIT: bytes('4MiB').describe('Largest body of a request'),
+  OTEL_SDK_DISABLED: flag(false).describe('Make no spans; the collector then knows nothing of requests'),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl()
     .default('http://127.0.0.1:4318')
     .describe('Where spans go, by OTLP over HTTP: the collector'),

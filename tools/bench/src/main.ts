@@ -9,6 +9,7 @@ import type { Bench } from './types.js';
 const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   gpu: () => import('./gpu.js'),
   proxy: () => import('./proxy.js'),
+  runtime: () => import('./runtime.js'),
 };
 
 const PAGE = fileURLToPath(new URL('../../../docs/BENCHMARKS.md', import.meta.url));

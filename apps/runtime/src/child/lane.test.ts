@@ -88,7 +88,7 @@ describe('the next turn of a conversation', () => {
     expect(lane.cells).toBe(289);
     const exact = generate(lane, { prompt: conversation });
     await exact.ended;
-    expect(reused).toEqual([229, 192]);
+    expect(reused).toEqual([229, 128]);
   });
 });
 

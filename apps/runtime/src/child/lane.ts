@@ -4,7 +4,7 @@ import type { NativeContext } from './binding.js';
 import { OutOfMemoryError, type Job } from './job.js';
 import { place } from './placement.js';
 import type { TokenChooser } from './sampling.js';
-import { fitsPiece, gaps, nextReader, pieceLength } from './step-plan.js';
+import { fitsPiece, gaps, nextReader, pieceLength, wholePiece } from './step-plan.js';
 
 export interface LaneOptions {
   native: NativeContext;
@@ -51,7 +51,7 @@ interface Slot {
   running: Running | undefined;
 }
 
-/** How much the newest piece counts in the mean of their durations. */
+/** How much the newest piece counts in the mean duration of a token. */
 const NEWEST = 0.3;
 const ANY_TOKEN = new Uint32Array([0]);
 const NO_LOGITS = new Uint32Array(0);
@@ -63,8 +63,8 @@ const NO_LOGITS = new Uint32Array(0);
  */
 export class Lane {
   private readonly slots: Slot[];
-  /** Of a whole piece. */
-  private pieceSeconds = 0;
+  /** Of one token of a prompt. */
+  private tokenSeconds = 0;
   private clock = 0;
   private active = false;
   private threadsSet: number | undefined;
@@ -152,9 +152,9 @@ export class Lane {
       const before = elapsed();
       await this.compute([reader], take);
       tokens += take;
-      if (take === this.options.piece) this.timed(elapsed() - before);
+      if (take > 1) this.timed((elapsed() - before) / take);
       if (!this.sweep() || answering.length === 0) break;
-      if (!fitsPiece(elapsed(), this.pieceSeconds, this.options.targetSeconds)) break;
+      if (!fitsPiece(elapsed(), this.tokenSeconds * this.options.piece, this.options.targetSeconds)) break;
     }
     this.options.onStep({ seconds: elapsed(), rows: answering.length, tokens }, load);
   }
@@ -171,7 +171,7 @@ export class Lane {
   }
 
   private timed(seconds: number): void {
-    this.pieceSeconds = this.pieceSeconds === 0 ? seconds : this.pieceSeconds * (1 - NEWEST) + seconds * NEWEST;
+    this.tokenSeconds = this.tokenSeconds === 0 ? seconds : this.tokenSeconds * (1 - NEWEST) + seconds * NEWEST;
   }
 
   /** One batch of so many tokens of each of these slots, and the next token of those that are at their end. */
@@ -216,7 +216,7 @@ export class Lane {
     const from = slot.cells.length;
     for (let i = from; i < from + take; i++) slot.cells.push(running.tokens[i]!);
     slot.usedAt = ++this.clock;
-    if (take === this.options.piece && from === slot.exact) slot.exact += take;
+    if (from === slot.exact && take === wholePiece(from, this.options.piece)) slot.exact += take;
     if (take > 1) {
       running.pieces++;
       running.job.onPrefilled(take);

@@ -14,10 +14,19 @@ describe('a piece of a prompt', () => {
   it.each([
     [0, 2000, 64],
     [64, 2000, 64],
+    [448, 2000, 64],
+    [512, 2000, 32],
+    [520, 2000, 24],
+    [1952, 2000, 32],
     [1984, 2000, 16],
+    [1952, 1990, 38],
+    [0, 80, 80],
+    [0, 81, 64],
+    [100, 140, 40],
     [0, 10, 10],
     [100, 2000, 28],
     [127, 128, 1],
+    [127, 144, 17],
   ])('from %d of %d ends at a multiple of the size: %d tokens', (from, length, expected) => {
     expect(pieceLength(from, length, 64)).toBe(expected);
   });

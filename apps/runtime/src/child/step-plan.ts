@@ -12,13 +12,26 @@ export function nextReader(readers: readonly Reading[]): number | undefined {
   return readers.toSorted((a, b) => a.pieces - b.pieces || a.admitted - b.admitted)[0]?.slot;
 }
 
+/** From here on a prompt is read in halves of pieces, as each token looks back on all before it. */
+const LONG_AGO = 512;
+
+/** A rest of up to this share of a piece is read with the last one: alone it would cost nearly as much. */
+const SMALL_REST = 0.25;
+
+/** Tokens of a whole piece that begins at `from`. */
+export const wholePiece = (from: number, size: number): number => (from < LONG_AGO ? size : size / 2);
+
 /**
- * How many tokens the next piece of a prompt has. Pieces end at multiples of `size`, whoever else is there: which
- * tokens are computed together changes the last digits of the result, and so would change the text of a seed.
+ * How many tokens the next piece of a prompt has. Pieces end at multiples of `size` (of its half, far into a prompt),
+ * whoever else is there: which tokens are computed together changes the last digits of the result, and so would change
+ * the text of a seed.
  * @param from tokens of the prompt that are read
+ * @param size even
  */
 export function pieceLength(from: number, length: number, size: number): number {
-  return Math.min(length, (Math.floor(from / size) + 1) * size) - from;
+  const whole = wholePiece(from, size);
+  const end = (Math.floor(from / whole) + 1) * whole;
+  return (length <= end + whole * SMALL_REST ? length : end) - from;
 }
 
 /** A piece leaves this much of the target to the steps' own ups and downs. */

@@ -13,12 +13,17 @@ import type { ApiError } from '../errors.js';
 import type { ChatRequest } from '../http/chat-request.js';
 import type { Message } from '../text/prompt.js';
 import { inputMessages, outputMessages } from './content.js';
-import type { SpanOutbox } from './outbox.js';
 import { parseTraceparent } from './traceparent.js';
+
+/** Where a note is left of each request that is under way, in case this process is killed. */
+export interface RequestNotes {
+  /** Resolves once it is written. */
+  begin(span: ReadableSpan): Promise<unknown>;
+}
 
 export interface Tracing {
   tracer: Tracer;
-  outbox: SpanOutbox;
+  outbox: RequestNotes;
   provider: string;
   /** Where clients reach this server: bounded, never what a client says. */
   server: { address: string; port: number };

@@ -1,0 +1,88 @@
+import { Agent, request, type IncomingMessage } from 'node:http';
+import { UserError } from '@vigil/service';
+
+export interface Load {
+  url: string;
+  model: string;
+  /** Streams at once; each asks again when it is answered, until all have had so many answers. */
+  streams: number;
+  rounds: number;
+  /** Characters of a prompt, which are as many tokens for a model without merges. */
+  prompt: number;
+  /** Tokens of an answer. */
+  tokens: number;
+}
+
+export interface StreamFigures {
+  /** From the first request to the end of the last answer. */
+  seconds: number;
+  tokens: number;
+  /** Milliseconds from sending a request to its first token. */
+  first: number[];
+  /** Milliseconds between a client's reads of two tokens. */
+  gaps: number[];
+}
+
+const agent = new Agent({ keepAlive: true });
+
+/** Answers in streams, as clients read them. @throws UserError where one fails */
+export async function runStreams(load: Load): Promise<StreamFigures> {
+  const figures: StreamFigures = { seconds: 0, tokens: 0, first: [], gaps: [] };
+  const began = performance.now();
+  await Promise.all(
+    Array.from({ length: load.streams }, async (_, stream) => {
+      for (let round = 0; round < load.rounds; round++) await runStream(load, `${stream}.${round} `, figures);
+    }),
+  );
+  figures.seconds = (performance.now() - began) / 1000;
+  return figures;
+}
+
+/** @param words what the prompt begins with: no two are alike, so that nothing of them is still there */
+export async function runStream(load: Load, words: string, figures: StreamFigures): Promise<void> {
+  const sent = performance.now();
+  const body = JSON.stringify({
+    model: load.model,
+    messages: [{ role: 'user', content: words.padEnd(load.prompt, 'abcdefghij') }],
+    stream: true,
+    stream_options: { include_usage: true },
+    max_tokens: load.tokens,
+    ignore_eos: true,
+  });
+  const response = await post(`${load.url}/v1/chat/completions`, body);
+  let last: number | undefined;
+  let tail = '';
+  // No more is parsed than must be: the client shares the machine with what it measures.
+  for await (const bytes of response as AsyncIterable<Buffer>) {
+    const now = performance.now();
+    const text = tail + bytes.toString('latin1');
+    const end = text.lastIndexOf('\n\n') + 2;
+    if (end < 2) {
+      tail = text;
+      continue;
+    }
+    tail = text.slice(end);
+    const events = text.slice(0, end).split('\n\n').slice(0, -1);
+    for (const event of events) {
+      const usage = /"usage":\{[^}]*"completion_tokens":(\d+)/.exec(event);
+      if (event.startsWith('data: {"error"')) throw new UserError(`An answer broke off: ${event}`);
+      if (usage) figures.tokens += Number(usage[1]);
+      else if (event === 'data: [DONE]') continue;
+      else if (last === undefined) figures.first.push(now - sent);
+      else figures.gaps.push(now - last);
+      last = now;
+    }
+  }
+}
+
+function post(url: string, body: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    request(url, { method: 'POST', agent, headers }, (response) => {
+      if (response.statusCode === 200) resolve(response);
+      else reject(new UserError(`The runtime answered ${response.statusCode}.`));
+    })
+      .on('error', reject)
+      .end(body);
+  });
+}
