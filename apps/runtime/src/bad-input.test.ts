@@ -69,7 +69,14 @@ describe('a bad request is answered in OpenAI’s form, and is a span', () => {
     ['stream: "yes"', ask('Hi', { stream: 'yes' }), 400, 'invalid_request', 'stream', /true or false/],
     ['no answer', ask('Hi', { n: 0 }), 400, 'invalid_request', 'n', /from 1 to 16/],
     ['17 answers', ask('Hi', { n: 17 }), 400, 'invalid_request', 'n', /from 1 to 16/],
-    ['tools', ask('Hi', { tools: [{ type: 'function' }] }), 400, 'unsupported_parameter', 'tools', /tools is not/],
+    [
+      'tools, of which this model knows nothing',
+      ask('Hi', { tools: [{ type: 'function', function: { name: 'f' } }] }),
+      400,
+      'unsupported_parameter',
+      'tools',
+      /tools is not/,
+    ],
     [
       'a form that is none',
       ask('Hi', { response_format: { type: 'yaml' } }),

@@ -15,6 +15,8 @@ export interface RandomModel {
   vocabulary: number;
   contextLength: number;
   seed: number;
+  /** Further control tokens, such as those around calls of tools. */
+  control?: readonly string[];
 }
 
 /** About 128 million weights, 137 MB: large enough to measure how a server decodes. */
@@ -47,7 +49,7 @@ export const RANDOM_TINY: RandomModel = {
  */
 export function buildRandomModel(model: RandomModel): Uint8Array {
   const { layers, width, heads, keyHeads, feedForward, contextLength } = model;
-  const special = Object.values(SPECIAL);
+  const special = [...Object.values<string>(SPECIAL), ...(model.control ?? [])];
   const tokens = byteTokens();
   // Words that no merge leads to: the model says them, a prompt never holds them.
   while (tokens.length < model.vocabulary - special.length) tokens.push(`Ġw${tokens.length.toString(36)}`);

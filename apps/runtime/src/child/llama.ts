@@ -10,6 +10,8 @@ import {
 } from 'node-llama-cpp';
 import type { FromChild, LoadOptions, ModelInfo } from '../engine/protocol.js';
 import { ASSISTANT, THINK_BEGIN, THINK_END, USER } from '../text/prompt.js';
+import type { ToolTokens } from '../text/tool-calls.js';
+import { TOOL_TOKENS } from '../text/tools.js';
 import { nativeContext, type NativeContext } from './binding.js';
 import { fitSequences, type Bytes } from './memory.js';
 
@@ -39,6 +41,8 @@ export interface Loaded {
   contexts: { native: NativeContext; sequences: number }[];
   thinkBegin: Token | undefined;
   thinkEnd: Token | undefined;
+  /** undefined for a model that calls no tools. */
+  toolTokens: ToolTokens<Token> | undefined;
   info: ModelInfo;
 }
 
@@ -90,12 +94,15 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
     return tokens.length === 1 ? tokens[0] : undefined;
   };
   const [thinkBegin, thinkEnd] = [single(THINK_BEGIN), single(THINK_END)];
+  const toolEntries = Object.entries(TOOL_TOKENS).map(([name, text]) => [name, single(text)] as const);
+  const callsTools = toolEntries.every(([, token]) => token !== undefined);
   return {
     llama,
     model,
     contexts,
     thinkBegin,
     thinkEnd,
+    toolTokens: callsTools ? (Object.fromEntries(toolEntries) as unknown as ToolTokens<Token>) : undefined,
     info: {
       contextSize,
       sequences,
@@ -103,6 +110,7 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
       memory: planner.told,
       reasons: thinkBegin !== undefined && thinkEnd !== undefined,
       speaksDeepSeek: single(USER) !== undefined && single(ASSISTANT) !== undefined,
+      callsTools,
       device: llama.gpu === false ? 'cpu' : llama.gpu,
     },
   };

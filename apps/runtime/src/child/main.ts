@@ -97,16 +97,19 @@ function schedule(given: LoadOptions, { llama, model, contexts, info }: Loaded):
 }
 
 async function generate(id: number, request: GenerationRequest): Promise<void> {
-  const { llama, model, info, thinkBegin, thinkEnd } = loaded!;
+  const { llama, model, info, thinkBegin, thinkEnd, toolTokens } = loaded!;
   const prompt = tokenizePrompt(model, request.prompt, info.contextSize);
   // At least one token must find room, and nothing is ever shifted out.
   if (prompt.length >= info.contextSize) return answer({ type: 'refused', id, inputTokens: prompt.length });
-  let grammar: object | undefined;
-  if (request.grammar !== undefined)
+  const text = request.grammar ?? request.tools?.grammar;
+  let grammar: (() => object) | undefined;
+  if (text !== undefined)
     try {
       preparing.set(id, true);
-      const compiled = await llama.createGrammar({ grammar: request.grammar });
-      grammar = grammarState(LlamaGrammarEvaluationState, model, compiled);
+      const compiled = await llama.createGrammar({ grammar: text });
+      grammar = () => grammarState(LlamaGrammarEvaluationState, model, compiled);
+      // What is wrong with it shows here, not in the middle of an answer.
+      grammar();
       if (!preparing.get(id)) return answer({ type: 'cancelled', id });
     } catch (error) {
       return answer({ type: 'failed', id, reason: 'bad_grammar', message: String(error) });
@@ -121,10 +124,12 @@ async function generate(id: number, request: GenerationRequest): Promise<void> {
       request,
       prompt,
       limit: Math.min(request.maxTokens ?? room, room),
+      tokenize: (plain) => model.tokenize(plain, false),
       detokenize: (tokens, before) => model.detokenize(tokens, false, before),
       isEnd: (token) => model.isEogToken(token),
       thinkBegin,
       thinkEnd,
+      toolTokens,
       grammar,
       reasoningBudget: options!.reasoningBudget,
       loopGuard: options!.loopGuard,

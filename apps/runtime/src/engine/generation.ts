@@ -1,11 +1,20 @@
 import type { ApiError } from '../errors.js';
+import type { ToolCallPiece } from '../text/tool-calls.js';
 import type { AnswerLogprob, AnswerMessage, FinishReason, GenerationRequest, Usage } from './protocol.js';
 
 export type GenerationEvent =
   /** The engine has taken it up, after `queued` seconds without a slot. */
   | { type: 'started'; inputTokens: number; queued: number }
-  | { type: 'delta'; reasoning: string; content: string; logprobs: AnswerLogprob[]; usage: Usage }
+  | ({ type: 'delta'; usage: Usage } & Said)
   | { type: 'done'; finishReason: FinishReason; usage: Usage; reasoningClosed: boolean | undefined };
+
+/** What was said since. */
+export interface Said {
+  reasoning: string;
+  content: string;
+  logprobs: AnswerLogprob[];
+  calls: ToolCallPiece[];
+}
 
 /**
  * One answer on its way from the engine to a client. Text that a slow client has not taken yet is joined to one piece,
@@ -17,7 +26,7 @@ export class Generation implements AsyncIterable<GenerationEvent> {
   /** Tokens so far. */
   usage: Usage = { input: 0, output: 0, reasoning: 0 };
   private started: GenerationEvent | undefined;
-  private delta: { reasoning: string; content: string; logprobs: AnswerLogprob[] } | undefined;
+  private delta: Said | undefined;
   private readonly enders: (() => void)[] = [];
   private end: GenerationEvent | ApiError | undefined;
   private wake: (() => void) | undefined;
@@ -57,13 +66,14 @@ export class Generation implements AsyncIterable<GenerationEvent> {
   }
 
   add(said: Omit<AnswerMessage & { type: 'delta' }, 'type' | 'id'>): void {
-    const { reasoning, content, output, reasoningTokens, logprobs = [] } = said;
+    const { reasoning, content, output, reasoningTokens, logprobs = [], calls = [] } = said;
     this.usage = { ...this.usage, output, reasoning: reasoningTokens };
-    if (this.ended || (reasoning === '' && content === '' && logprobs.length === 0)) return;
-    this.delta ??= { reasoning: '', content: '', logprobs: [] };
+    if (this.ended || (reasoning === '' && content === '' && logprobs.length === 0 && calls.length === 0)) return;
+    this.delta ??= { reasoning: '', content: '', logprobs: [], calls: [] };
     this.delta.reasoning += reasoning;
     this.delta.content += content;
     this.delta.logprobs.push(...logprobs);
+    this.delta.calls.push(...calls);
     this.notify();
   }
 

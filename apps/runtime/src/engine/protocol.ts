@@ -1,4 +1,5 @@
 import type { Segment } from '../text/prompt.js';
+import type { ToolCallPiece } from '../text/tool-calls.js';
 
 /** How to choose tokens. Ranges as OpenAI has them. */
 export interface Sampling {
@@ -28,10 +29,21 @@ export interface GenerationRequest {
   reproducible: boolean;
   /** A grammar in GBNF that the answer, not the reasoning, must follow. */
   grammar?: string;
+  /** Tools that may be called. */
+  tools?: ToolUse;
   /** For each token of the answer, so many of the likeliest tokens in its place (0 to 20) are told with it. */
   logprobs?: number;
   /** Reasoning and answer are not told apart: everything is content. */
   plain?: boolean;
+}
+
+export interface ToolUse {
+  /** A grammar in GBNF of one call, from the tool's name to the end of its arguments. */
+  grammar: string;
+  /** One must be called, once the reasoning is closed. */
+  required: boolean;
+  /** More than one may be called in one answer. */
+  parallel: boolean;
 }
 
 /** A token of the answer with its probability, before temperature and cuts. */
@@ -106,6 +118,8 @@ export interface ModelInfo {
   reasons: boolean;
   /** It knows DeepSeek's tokens for users and assistants. */
   speaksDeepSeek: boolean;
+  /** It knows DeepSeek's tokens for calls of tools. */
+  callsTools: boolean;
   /** Requests that can be answered at once, at most. */
   sequences: number;
   /** Requests that are answered at once to begin with. */
@@ -116,7 +130,7 @@ export interface ModelInfo {
   device: string;
 }
 
-export type FinishReason = 'stop' | 'length' | 'repetition';
+export type FinishReason = 'stop' | 'length' | 'repetition' | 'tool_calls';
 
 /** Tokens; `output` counts reasoning and the token that ends the answer as well. */
 export interface Usage {
@@ -143,6 +157,7 @@ export type AnswerMessage =
       output: number;
       reasoningTokens: number;
       logprobs?: AnswerLogprob[];
+      calls?: ToolCallPiece[];
     }
   | {
       type: 'done';

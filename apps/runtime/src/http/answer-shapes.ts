@@ -1,5 +1,6 @@
 import type { AnswerLogprob, TokenLogprob, Usage } from '../engine/protocol.js';
-import type { Choice, Shape } from './respond.js';
+import { KIND } from '../text/tools.js';
+import type { Choice, IdentifiedCall, Shape } from './respond.js';
 
 /** What OpenAI's API answers, with DeepSeek's `reasoning_content` beside `content`. */
 export interface AnswerHead {
@@ -60,20 +61,25 @@ export function chatShape(head: AnswerHead, { includeUsage, logprobs }: ShapeOpt
         index,
         message: {
           role: 'assistant',
-          content: answer.content,
+          content: answer.content === '' && answer.calls.length > 0 ? null : answer.content,
           reasoning_content: answer.reasoning,
           refusal: null,
+          ...(answer.calls.length > 0 && { tool_calls: answer.calls.map((call) => toolCall(call, call.args)) }),
         },
         logprobs: probabilities(answer.logprobs),
         finish_reason: answer.finishReason,
       })),
       usage: usageOf(usage),
     }),
-    delta: (index, { reasoning, content, logprobs: entries }, begins) => {
+    delta: (index, { reasoning, content, logprobs: entries, calls }, begins) => {
       const parts: unknown[] = [];
       if (reasoning !== '') parts.push(choice(index, { reasoning_content: reasoning }, { begins }));
       if (content !== '' || entries.length > 0)
         parts.push(choice(index, { content }, { begins: begins && parts.length === 0, entries }));
+      for (const { index: at, call, args } of calls) {
+        const piece = call ? toolCall(call, args) : { function: { arguments: args } };
+        parts.push(choice(index, { tool_calls: [{ index: at, ...piece }] }, { begins: begins && parts.length === 0 }));
+      }
       return parts;
     },
     finish: (index, finishReason, begins) => choice(index, {}, { begins, finishReason }),
@@ -110,6 +116,12 @@ export function textShape(head: AnswerHead, { includeUsage, logprobs }: ShapeOpt
     usage: (usage) => body([], usageOf(usage)),
   };
 }
+
+const toolCall = ({ id, name }: IdentifiedCall, args: string) => ({
+  id,
+  type: KIND,
+  function: { name, arguments: args },
+});
 
 const tokenLogprob = ({ token, logprob, bytes }: TokenLogprob) => ({ token, logprob, bytes });
 

@@ -24,6 +24,8 @@ export interface AnswerRequest {
 
 const SEEDS = 2 ** 32;
 export const MOST_ANSWERS = 16;
+/** Bytes; a schema larger than this is none that a person wrote. */
+export const LARGEST_SCHEMA = 64 * 1024;
 
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
 const wholeNumber = { error: 'a whole number is expected' };

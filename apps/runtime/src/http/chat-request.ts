@@ -1,24 +1,23 @@
 import { z } from 'zod';
 import { invalidRequest } from '../errors.js';
 import { anyObjectGrammar, schemaGrammar, SchemaError } from '../text/json-grammar.js';
-import { renderPrompt } from '../text/prompt.js';
+import { renderPrompt, type Manner, type Message } from '../text/prompt.js';
 import {
   commonBody,
   generationOf,
   integerWithin,
+  LARGEST_SCHEMA,
   manner,
   optional,
   readBody,
   tokens,
   type AnswerRequest,
 } from './body-schema.js';
-import { CHAT_UNSUPPORTED } from './unsupported.js';
+import { callsSchema, readTools, toCalls, toolBody } from './tool-request.js';
+import { CHAT_UNSUPPORTED, TOOLS_UNSUPPORTED } from './unsupported.js';
 
 /** A request for a chat's answer, in order. */
 export type ChatRequest = AnswerRequest;
-
-/** A schema larger than this is none that a person wrote. */
-const LARGEST_SCHEMA = 64 * 1024;
 
 const textPart = z.object({
   type: z.literal('text', { error: 'only parts of type "text" are understood' }),
@@ -32,6 +31,7 @@ const messageSchema = z.object(
     content: z
       .union([z.string(), z.array(textPart), z.null()], { error: 'a text or a list of text parts is expected' })
       .optional(),
+    tool_calls: callsSchema,
   },
   { error: 'an object with role and content is expected' },
 );
@@ -63,6 +63,7 @@ const bodySchema = z.object(
     logprobs: optional(z.boolean({ error: 'true or false is expected' })),
     top_logprobs: integerWithin(0, 20),
     response_format: optional(formatSchema),
+    ...toolBody,
   },
   { error: 'a JSON object is expected' },
 );
@@ -70,22 +71,31 @@ const bodySchema = z.object(
 /**
  * Reads the body of a request.
  * @param served the model that is there
- * @param reasons it opens its answers with reasoning
  * @throws ApiError that names the parameter at fault
  */
-export function parseChatRequest(body: unknown, served: string, reasons: boolean): ChatRequest {
-  const given = readBody(bodySchema, body, served, CHAT_UNSUPPORTED);
+export function parseChatRequest(body: unknown, served: string, model: Manner): ChatRequest {
+  const unsupported = model.callsTools ? CHAT_UNSUPPORTED : { ...TOOLS_UNSUPPORTED, ...CHAT_UNSUPPORTED };
+  const given = readBody(bodySchema, body, served, unsupported);
   if (given.top_logprobs !== undefined && given.top_logprobs > 0 && !given.logprobs)
     throw invalidRequest('top_logprobs is wrong: logprobs must be true with it.', 'top_logprobs');
-  const messages = given.messages.map(({ role, content }) => ({ role, content: textOf(content) }));
+  const messages = given.messages.map(({ role, content, tool_calls: calls }): Message => ({
+    role,
+    content: textOf(content),
+    toolCalls: toCalls(calls),
+  }));
   const grammar = grammarOf(given.response_format);
+  const { tools, use } = readTools(given);
+  if (grammar !== undefined && use !== undefined)
+    throw invalidRequest('response_format is wrong: it can not be had together with tools.', 'response_format');
+  const { segments, primed } = renderPrompt(messages, model, tools);
   const generation = {
     ...generationOf(given),
-    prompt: renderPrompt(messages, reasons),
-    primed: reasons,
+    prompt: segments,
+    primed,
     maxTokens: given.max_completion_tokens ?? given.max_tokens,
     ...(given.logprobs && { logprobs: given.top_logprobs ?? 0 }),
     ...(grammar !== undefined && { grammar }),
+    ...(use && { tools: use }),
   };
   return { ...manner(given), messages, generation, generations: [generation] };
 }

@@ -18,9 +18,7 @@ export class ChatController {
   @HttpCode(200)
   async chat(@Req() http: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { model, engine } = this.services;
-    await this.answer(http, reply, 'chatcmpl', chatShape, () =>
-      parseChatRequest(http.body, model, engine.info.reasons),
-    );
+    await this.answer(http, reply, 'chatcmpl', chatShape, () => parseChatRequest(http.body, model, engine.info));
   }
 
   @Post('completions')

@@ -37,7 +37,7 @@ export class OpenAiErrorFilter implements ExceptionFilter {
     if (status === 415)
       return new ApiError(415, 'unsupported_media_type', 'The body must be JSON, with content-type application/json.');
     if (status !== undefined && status >= 400 && status < 500)
-      return new ApiError(status, 'invalid_request', `The request can not be read: ${message}`);
+      return new ApiError(status, 'invalid_request', `The request can not be read: ${message.replace(/\.?$/, '.')}`);
     this.log.error({ reason: describeError(thrown) }, 'a request failed');
     return new ApiError(500, 'internal_error', 'The server failed on this request.');
   }

@@ -1,7 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import type { Said } from '../engine/generation.js';
 import type { AnswerLogprob, Usage } from '../engine/protocol.js';
 import { ApiError } from '../errors.js';
 import type { RequestSpan } from '../telemetry/request-span.js';
+import type { ToolCall } from '../text/tools.js';
 import type { Choices } from './choices.js';
 import { EventStream } from './event-stream.js';
 import { spanOf } from './request-context.js';
@@ -11,15 +14,24 @@ export interface Choice {
   reasoning: string;
   content: string;
   logprobs: AnswerLogprob[];
+  calls: IdentifiedCall[];
   finishReason: string | null;
   reasoningClosed: boolean | undefined;
 }
+
+/** A call of a tool, with the id under which the client tells what came of it. */
+export type IdentifiedCall = ToolCall & { id: string };
+
+/** A piece of an answer. Of a call: `call` is there at its beginning, `args` is what was added. */
+export type Part = Pick<Choice, 'reasoning' | 'content' | 'logprobs'> & {
+  calls: { index: number; call: IdentifiedCall | undefined; args: string }[];
+};
 
 /** What the parts of an answer look like in one of OpenAI's APIs. */
 export interface Shape {
   whole(choices: readonly Choice[], usage: Usage): unknown;
   /** `begins`: nothing of this answer was sent before. */
-  delta(index: number, part: Pick<Choice, 'reasoning' | 'content' | 'logprobs'>, begins: boolean): unknown[];
+  delta(index: number, part: Part, begins: boolean): unknown[];
   finish(index: number, finishReason: string, begins: boolean): unknown;
   usage(usage: Usage): unknown;
 }
@@ -56,12 +68,13 @@ export async function respond(response: Response, done: (work: Usage) => void): 
   }
 }
 
-/** Takes in what happens. @returns what was added to which answer, if anything was */
+/** Takes in what happens. */
 function collector({ choices, span }: Response) {
   const all: Choice[] = Array.from({ length: choices.count }, () => ({
     reasoning: '',
     content: '',
     logprobs: [],
+    calls: [],
     finishReason: null,
     reasoningClosed: undefined,
   }));
@@ -77,12 +90,19 @@ function collector({ choices, span }: Response) {
       started = true;
       span.started(queued, choices.usage.input);
     },
-    add(index: number, part: Pick<Choice, 'reasoning' | 'content' | 'logprobs'>): void {
+    add(index: number, said: Said): Part {
       span.token();
       const choice = all[index]!;
-      choice.reasoning += part.reasoning;
-      choice.content += part.content;
-      choice.logprobs.push(...part.logprobs);
+      choice.reasoning += said.reasoning;
+      choice.content += said.content;
+      choice.logprobs.push(...said.logprobs);
+      const calls = said.calls.map(({ index: at, name, args }) => {
+        const call = name === undefined ? undefined : { id: `call_${randomUUID()}`, name, args: '' };
+        if (call) choice.calls[at] = call;
+        choice.calls[at]!.args += args;
+        return { index: at, call, args };
+      });
+      return { ...said, calls };
     },
     finished(index: number, finishReason: string, reasoningClosed: boolean | undefined): void {
       Object.assign(all[index]!, { finishReason, reasoningClosed });
@@ -91,6 +111,7 @@ function collector({ choices, span }: Response) {
       span.answered({
         reasoning: all[0]!.reasoning,
         content: all.map(({ content }) => content).join('\n\n'),
+        calls: all.flatMap(({ calls }) => calls),
         finishReason: all[0]!.finishReason!,
         finishReasons: all.map((choice) => choice.finishReason!),
         reasoningClosed: open.includes(false) ? false : open[0],
@@ -133,8 +154,7 @@ async function sendStream(response: Response): Promise<void> {
         reply.hijack();
       }
       if (event.type === 'delta') {
-        collected.add(index, event);
-        for (const part of shape.delta(index, event, begins(index))) await events.send(part);
+        for (const part of shape.delta(index, collected.add(index, event), begins(index))) await events.send(part);
         continue;
       }
       collected.finished(index, event.finishReason, event.reasoningClosed);

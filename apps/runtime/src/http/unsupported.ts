@@ -10,14 +10,18 @@ export type Unsupported = Readonly<Record<string, (value: unknown) => boolean>>;
 
 export const CHAT_UNSUPPORTED: Unsupported = {
   best_of: (value) => isSet(value) && value !== 1,
-  tools: isSet,
-  tool_choice: (value) => isSet(value) && value !== 'none' && value !== 'auto',
   functions: isSet,
   function_call: (value) => isSet(value) && value !== 'none' && value !== 'auto',
   logit_bias: isNotEmpty,
   modalities: (value) => isSet(value) && !(Array.isArray(value) && value.every((mode) => mode === 'text')),
   audio: isSet,
   web_search_options: isSet,
+};
+
+/** Of a model that calls no tools. */
+export const TOOLS_UNSUPPORTED: Unsupported = {
+  tools: isSet,
+  tool_choice: (value) => isSet(value) && value !== 'none' && value !== 'auto',
 };
 
 export const TEXT_UNSUPPORTED: Unsupported = {

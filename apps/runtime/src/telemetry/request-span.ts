@@ -12,6 +12,7 @@ import type { Usage } from '../engine/protocol.js';
 import type { ApiError } from '../errors.js';
 import type { ChatRequest } from '../http/chat-request.js';
 import type { Message } from '../text/prompt.js';
+import type { ToolCall } from '../text/tools.js';
 import { inputMessages, outputMessages } from './content.js';
 import { parseTraceparent } from './traceparent.js';
 
@@ -50,6 +51,7 @@ export interface Answer {
   reasoningClosed: boolean | undefined;
   reasoning: string;
   content: string;
+  calls?: readonly (ToolCall & { id: string })[];
 }
 
 /** How long a first chunk may wait for the note that a request is under way. */

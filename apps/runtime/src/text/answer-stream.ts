@@ -78,8 +78,8 @@ export class AnswerStream<T> {
     return this.inReasoning ? { ...this.reasoned(text), stopped: false } : this.content(text);
   }
 
-  /** The last token, which ends the answer and says nothing. */
-  end(): void {
+  /** Takes a token that says nothing here: the one that ends the answer, or one of a call of a tool. */
+  pass(): void {
     this.count++;
     if (this.inReasoning) this.inReasoningCount++;
   }

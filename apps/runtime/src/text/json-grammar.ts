@@ -62,6 +62,34 @@ export function schemaGrammar(schema: unknown): string {
   return render(root, grammar.rules);
 }
 
+export interface GrammarChoice {
+  /** A text that stands before the JSON. */
+  before: string;
+  /** undefined is any object. */
+  schema: unknown;
+  /** The schema can not be followed: throws, or leaves it at any object. */
+  onError(error: SchemaError): void;
+}
+
+/** The grammar (GBNF) of one of several texts, each with the JSON behind it that its schema allows. */
+export function grammarOfChoices(choices: readonly GrammarChoice[]): string {
+  const rules = new Map<string, string>();
+  const branches = choices.map(({ before, schema, onError }, index) => {
+    let root = 'object';
+    if (schema !== undefined)
+      try {
+        const grammar = new SchemaGrammar(schema, `t${index}r`);
+        root = grammar.visit(schema, '$', 0);
+        for (const [name, body] of grammar.rules) rules.set(name, body);
+      } catch (error) {
+        if (!(error instanceof SchemaError)) throw error;
+        onError(error);
+      }
+    return `${literal(before)} ${root}`;
+  });
+  return render(branches.join(' | '), rules);
+}
+
 function render(root: string, rules: ReadonlyMap<string, string>): string {
   const lines = [['root', root] as const, ...rules, ...Object.entries(BASE)];
   return lines.map(([name, body]) => `${name} ::= ${body}`).join('\n');
@@ -75,7 +103,10 @@ class SchemaGrammar {
   readonly rules = new Map<string, string>();
   private readonly references = new Map<string, string>();
 
-  constructor(private readonly root: unknown) {}
+  constructor(
+    private readonly root: unknown,
+    private readonly prefix = 'r',
+  ) {}
 
   /** @returns what stands for the schema within a rule */
   visit(schema: unknown, path: string, depth: number): string {
@@ -201,7 +232,7 @@ class SchemaGrammar {
 
   private name(): string {
     if (++this.count > MOST_RULES) throw new SchemaError('$ is too large');
-    return `r${this.count}`;
+    return `${this.prefix}${this.count}`;
   }
 }
 

@@ -6,7 +6,9 @@ import { StopFinder } from './stop.js';
 
 describe('the prompt', () => {
   const render = (messages: Parameters<typeof renderPrompt>[0], reasons = true) =>
-    renderPrompt(messages, reasons).map((s) => ('special' in s ? `[${s.special}]` : s.text));
+    renderPrompt(messages, { reasons, callsTools: false }).segments.map((s) =>
+      'special' in s ? `[${s.special}]` : s.text,
+    );
 
   it("is DeepSeek-R1's template, with the reasoning primed", () => {
     expect(
@@ -43,7 +45,10 @@ describe('the prompt', () => {
   });
 
   it('keeps what a client wrote apart from special tokens', () => {
-    const segments = renderPrompt([{ role: 'user', content: `${END}${USER}` }], true);
+    const { segments } = renderPrompt([{ role: 'user', content: `${END}${USER}` }], {
+      reasons: true,
+      callsTools: true,
+    });
     expect(segments[2]).toEqual({ text: `${END}${USER}` });
   });
 
