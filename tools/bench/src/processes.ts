@@ -22,10 +22,12 @@ async function stats(): Promise<Stat[]> {
   });
 }
 
-/** The children of this process. */
-export async function children(): Promise<Stat[]> {
-  return (await stats()).filter(({ parent }) => parent === process.pid);
+export async function childrenOf(pid: number): Promise<Stat[]> {
+  return (await stats()).filter(({ parent }) => parent === pid);
 }
+
+/** The children of this process. */
+export const children = (): Promise<Stat[]> => childrenOf(process.pid);
 
 /** CPU seconds that the children of this process have taken so far, those included that they started and that ended. */
 export async function childrenCpu(): Promise<number> {

@@ -1,14 +1,12 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { buildRandomModel, RANDOM_125M } from '@vigil/model';
-import { UserError } from '@vigil/service';
-import { quantile } from './statistics.js';
+import { startLlamaServer, startRuntime, type Env, type Server } from './servers.js';
+import { median, quantile } from './statistics.js';
 import { runStream, runStreams, type Load, type StreamFigures } from './streams.js';
 import type { Bench, BenchResult, Table } from './types.js';
 
@@ -18,12 +16,15 @@ const TOKENS = 64;
 const LONG_PROMPT = 2000;
 const STREAMS = [
   { streams: 1, rounds: 4 },
-  { streams: 8, rounds: 3 },
+  { streams: 8, rounds: 2 },
   { streams: 32, rounds: 1 },
 ];
-/** By turns, so that a machine that slows down slows both. */
-const TURNS = ['on', 'off', 'off', 'on'] as const;
+/** Turns of all servers: one after another, forwards and backwards, so that a machine that slows down slows all. */
+const TURNS = 6;
 const MANY = 64;
+/** Sequences of a server that is compared, as many as ours presets on a processor. */
+const SEQUENCES = 32;
+const { LLAMA_SERVER } = process.env;
 const LIMITS: readonly [string, Record<string, string>][] = [
   ['fixed, 8', { BATCH_MIN: '8', BATCH_MAX: '8' }],
   [`fixed, ${MANY}`, { BATCH_MIN: String(MANY), BATCH_MAX: String(MANY) }],
@@ -53,11 +54,16 @@ export const bench: Bench = {
         OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
       };
       return {
-        tables: [await telemetryOnAndOff(env, say), await longPrompt(env, say), await limits(env, say)],
+        tables: [...(await serversByTurns(env, model, say)), await longPrompt(env, say), await limits(env, say)],
         notes: [
-          'Client and runtime are on the same machine and share its cores. An inter-token gap is the time between two reads of a client; those of all streams together.',
-          'Sampling as DeepSeek advises (temperature 0.6, top_p 0.95). No prompt begins like another, so nothing is reused. Telemetry on: spans, message content and the note of every request; the collector is one that answers 200 at once.',
+          'Client and server are on the same machine and share its cores. An inter-token gap is the time between two reads of a client; those of all streams together.',
+          'Sampling as DeepSeek advises (temperature 0.6, top_p 0.95), top_k as each server presets it (ours 0, llama-server 40). No prompt begins like another, so nothing is reused. Telemetry on: spans, message content and the note of every request; the collector is one that answers 200 at once.',
           'Random weights make the choice of a token dearer than real ones do, as its probabilities are nearly even.',
+          ...(LLAMA_SERVER === undefined
+            ? ['LLAMA_SERVER names the program of llama.cpp that is measured beside ours; it was not set.']
+            : [
+                `llama-server has the same model and as many sequences (-np ${SEQUENCES}), and the threads that its name says.`,
+              ]),
         ],
       };
     } finally {
@@ -68,32 +74,14 @@ export const bench: Bench = {
   },
 };
 
-type Env = Record<string, string>;
 type Say = (line: string) => void;
 
 async function withRuntime<T>(env: Env, use: (url: string) => Promise<T>): Promise<T> {
-  const child = fork(fileURLToPath(new URL('../../../apps/runtime/dist/main.js', import.meta.url)), [], {
-    env: { ...process.env, ...env },
-  });
+  const server = await startRuntime(env);
   try {
-    return await use(await ready(child));
+    return await use(server.url);
   } finally {
-    const ended = once(child, 'exit');
-    child.kill('SIGTERM');
-    await ended;
-  }
-}
-
-async function ready(child: ChildProcess): Promise<string> {
-  const ended = once(child, 'exit').then(() => {
-    throw new UserError('The runtime ended at its start; it says above why.');
-  });
-  ended.catch(() => undefined);
-  for (;;) {
-    const [message] = (await Promise.race([once(child, 'message'), ended])) as [
-      { type: string; addresses?: { runtime: string } },
-    ];
-    if (message.type === 'ready') return message.addresses!.runtime;
+    await server.stop();
   }
 }
 
@@ -128,29 +116,85 @@ const cells = (figures: StreamFigures): string[] => [
 ];
 const COLUMNS = ['tokens/s', 'first token p50, ms', 'p99, ms', 'inter-token p50, ms', 'p99, ms'];
 
-async function telemetryOnAndOff(env: Env, say: Say): Promise<Table> {
-  const figures = { on: STREAMS.map(() => NONE), off: STREAMS.map(() => NONE) };
-  for (const telemetry of TURNS) {
-    say(`telemetry ${telemetry}: ${STREAMS.map(({ streams }) => streams).join(', ')} streams`);
-    await withRuntime({ ...env, OTEL_SDK_DISABLED: String(telemetry === 'off') }, async (url) => {
-      await warmUp(url);
-      for (const [i, size] of STREAMS.entries())
-        figures[telemetry][i] = add(figures[telemetry][i]!, await runStreams(load(url, size)));
-    });
-  }
-  return {
-    caption: 'Streams at once, the limit dynamic as preset',
-    columns: ['streams', 'telemetry', ...COLUMNS, 'on : off'],
-    rows: STREAMS.flatMap(({ streams }, i) => {
-      const [on, off] = [figures.on[i]!, figures.off[i]!];
-      const share = `${((100 * rate(on)) / rate(off)).toFixed(1)} %`;
-      return [
-        [String(streams), 'on', ...cells(on), share],
-        [String(streams), 'off', ...cells(off), ''],
-      ];
-    }),
-  };
+interface Contender {
+  name: string;
+  start(): Promise<Server>;
 }
+
+function contenders(env: Env, model: string): Contender[] {
+  const ours = (off: boolean) => () => startRuntime({ ...env, OTEL_SDK_DISABLED: String(off) });
+  const theirs = (program: string, threads: number): Contender => ({
+    name: `llama-server, ${threads} thread${threads === 1 ? '' : 's'}`,
+    start: () =>
+      startLlamaServer(
+        program,
+        [
+          ['-m', model, '--alias', MODEL, '--jinja', '--chat-template', 'deepseek3', '--reasoning-format', 'none'],
+          ['-t', String(threads), '-tb', String(threads), '-np', String(SEQUENCES)],
+          ['-c', String(SEQUENCES * 512), '--no-webui', '--cache-ram', '0'],
+        ].flat(),
+      ),
+  });
+  return [
+    { name: 'Vigil', start: ours(false) },
+    { name: 'Vigil, telemetry off', start: ours(true) },
+    ...(LLAMA_SERVER === undefined ? [] : [1, 2].map((threads) => theirs(LLAMA_SERVER, threads))),
+  ];
+}
+
+/** What one server did in each of its turns, by number of streams. */
+type Turns = StreamFigures[][];
+
+async function serversByTurns(env: Env, model: string, say: Say): Promise<Table[]> {
+  const all = contenders(env, model);
+  const servers: Server[] = [];
+  try {
+    for (const contender of all) servers.push(await contender.start());
+    for (const { url } of servers) await warmUp(url);
+    const turns: Turns[] = all.map(() => STREAMS.map(() => []));
+    for (let turn = 0; turn < TURNS; turn++) {
+      say(`turn ${turn + 1} of ${TURNS}: ${STREAMS.map(({ streams }) => streams).join(', ')} streams`);
+      const order = all.map((_, i) => i);
+      for (const at of turn % 2 === 0 ? order : order.toReversed())
+        for (const [i, size] of STREAMS.entries()) turns[at]![i]!.push(await runStreams(load(servers[at]!.url, size)));
+    }
+    return [streamsTable(all, turns), telemetryTable(turns[0]!, turns[1]!)];
+  } finally {
+    for (const server of servers) await server.stop();
+  }
+}
+
+const range = (values: readonly number[], show: (value: number) => string): string =>
+  `${show(median(values))} (${show(Math.min(...values))} to ${show(Math.max(...values))})`;
+
+const streamsTable = (all: readonly Contender[], turns: readonly Turns[]): Table => ({
+  caption: `Streams at once: tokens/s as the median of ${TURNS} turns and their range`,
+  columns: ['streams', 'server', ...COLUMNS],
+  rows: STREAMS.flatMap(({ streams }, i) =>
+    all.map(({ name }, at) => {
+      const own = turns[at]![i]!;
+      const [, ...rest] = cells(own.reduce(add, NONE));
+      return [String(streams), name, range(own.map(rate), (value) => value.toFixed(0)), ...rest];
+    }),
+  ),
+});
+
+const telemetryTable = (on: Turns, off: Turns): Table => ({
+  caption: 'Throughput with telemetry on, in per cent of that with it off, turn by turn',
+  columns: ['streams', 'median', 'range', 'all turns together'],
+  rows: STREAMS.map(({ streams }, i) => {
+    const [ours, without] = [on[i]!, off[i]!];
+    const shares = ours.map((figures, turn) => (100 * rate(figures)) / rate(without[turn]!));
+    const together = (100 * rate(ours.reduce(add, NONE))) / rate(without.reduce(add, NONE));
+    const show = (value: number) => value.toFixed(1);
+    return [
+      String(streams),
+      show(median(shares)),
+      `${show(Math.min(...shares))} to ${show(Math.max(...shares))}`,
+      show(together),
+    ];
+  }),
+});
 
 async function longPrompt(env: Env, say: Say): Promise<Table> {
   say(`a prompt of ${LONG_PROMPT} tokens among four streams`);
