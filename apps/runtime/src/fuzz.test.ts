@@ -30,11 +30,11 @@ const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(rando
 
 /** What a client may put where something else is expected. */
 const ODD: readonly unknown[] = [
-  ...[null, true, false, 0, -0, -1, 1, 1.5, 1e308, -1e308, 2 ** 31, 2 ** 53, 5e-324],
-  ...['', 'x', '0', '\u0000', '\ud800', '<think>', '</think>', '｜', 'null', 'a'.repeat(3000)],
-  ...[[], [[]], [null], {}, { '': '' }, { toString: 1 }, { constructor: null }, { length: -1 }],
-  JSON.parse('{"__proto__": {"x": 1}}'),
-];
+  [null, true, false, 0, -0, -1, 1, 1.5, 1e308, -1e308, 2 ** 31, 2 ** 53, 5e-324],
+  ['', 'x', '0', '\u0000', '\ud800', '<think>', '</think>', '｜', 'null', 'a'.repeat(3000)],
+  [[], [[]], [null], {}, { '': '' }, { toString: 1 }, { constructor: null }, { length: -1 }],
+  [JSON.parse('{"__proto__": {"x": 1}}')],
+].flat();
 const SCHEMAS: readonly unknown[] = [
   { type: 'object', properties: { a: { enum: [1, 2] } }, required: ['a'] },
   { type: 'array', items: { type: 'boolean' }, maxItems: 3 },

@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   gpu: () => import('./gpu.js'),
   proxy: () => import('./proxy.js'),
   runtime: () => import('./runtime.js'),
+  'runtime-gpu': () => import('./runtime-gpu.js'),
 };
 
 const PAGE = fileURLToPath(new URL('../../../docs/BENCHMARKS.md', import.meta.url));

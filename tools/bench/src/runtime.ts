@@ -8,23 +8,16 @@ import { buildRandomModel, RANDOM_125M } from '@vigil/model';
 import { startLlamaServer, startRuntime, type Env, type Server } from './servers.js';
 import { median, quantile } from './statistics.js';
 import { runStream, runStreams, type Load, type StreamFigures } from './streams.js';
-import type { Bench, BenchResult, Table } from './types.js';
+import type { Bench, Table } from './types.js';
 
-const MODEL = 'random-128m';
 const PROMPT = 64;
 const TOKENS = 64;
 const LONG_PROMPT = 2000;
-const STREAMS = [
-  { streams: 1, rounds: 4 },
-  { streams: 8, rounds: 2 },
-  { streams: 32, rounds: 1 },
-];
 /** Turns of all servers: one after another, forwards and backwards, so that a machine that slows down slows all. */
-const TURNS = 6;
+const TURNS = 3;
 const MANY = 64;
 /** Sequences of a server that is compared, as many as ours presets on a processor. */
 const SEQUENCES = 32;
-const { LLAMA_SERVER } = process.env;
 const LIMITS: readonly [string, Record<string, string>][] = [
   ['fixed, 8', { BATCH_MIN: '8', BATCH_MAX: '8' }],
   [`fixed, ${MANY}`, { BATCH_MIN: String(MANY), BATCH_MAX: String(MANY) }],
@@ -32,47 +25,86 @@ const LIMITS: readonly [string, Record<string, string>][] = [
   ['dynamic, 80 ms', { TARGET_LATENCY_MS: '80' }],
 ];
 
+/** What is measured. */
+export interface Subject {
+  /** The name of the model, and what it is in words. */
+  model: string;
+  words: string;
+  /** A GGUF file. */
+  build(): Uint8Array;
+  streams: readonly { streams: number; rounds: number }[];
+  env: Env;
+}
+
 /** How fast the bundled runtime answers, over HTTP and streamed. */
-export const bench: Bench = {
-  title: `How fast the bundled runtime answers: streams over HTTP, prompts of ${PROMPT} tokens, answers of ${TOKENS}, a model of 128 million random weights in Q8_0.`,
-  async run(say): Promise<BenchResult> {
-    const folder = await mkdtemp(join(tmpdir(), 'vigil-bench-'));
-    const collector = createServer((request, response) => {
-      request.resume();
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-    }).listen(0, '127.0.0.1');
-    await once(collector, 'listening');
-    try {
-      const model = join(folder, `${MODEL}.gguf`);
-      await writeFile(model, buildRandomModel(RANDOM_125M));
-      const env = {
-        MODEL: model,
-        DATA_DIR: folder,
-        RUNTIME_PORT: '0',
-        LOG_LEVEL: 'error',
-        QUEUE_MAX: '1000',
-        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
-      };
-      return {
-        tables: [...(await serversByTurns(env, model, say)), await longPrompt(env, say), await limits(env, say)],
-        notes: [
-          'Client and server are on the same machine and share its cores. An inter-token gap is the time between two reads of a client; those of all streams together.',
-          'Sampling as DeepSeek advises (temperature 0.6, top_p 0.95), top_k as each server presets it (ours 0, llama-server 40). No prompt begins like another, so nothing is reused. Telemetry on: spans, message content and the note of every request; the collector is one that answers 200 at once.',
-          'Random weights make the choice of a token dearer than real ones do, as its probabilities are nearly even.',
-          ...(LLAMA_SERVER === undefined
-            ? ['LLAMA_SERVER names the program of llama.cpp that is measured beside ours; it was not set.']
-            : [
-                `llama-server has the same model and as many sequences (-np ${SEQUENCES}), and the threads that its name says.`,
-              ]),
-        ],
-      };
-    } finally {
-      collector.close();
-      collector.closeAllConnections();
-      await rm(folder, { recursive: true, force: true });
-    }
+export const bench = runtimeBench(
+  {
+    model: 'random-128m',
+    words: '128 million random weights in Q8_0',
+    build: () => buildRandomModel(RANDOM_125M),
+    streams: [
+      { streams: 1, rounds: 4 },
+      { streams: 8, rounds: 2 },
+      { streams: 32, rounds: 1 },
+    ],
+    env: {},
   },
-};
+  process.env.LLAMA_SERVER,
+);
+
+/** @param llamaServer the program that is measured beside ours */
+export function runtimeBench(subject: Subject, llamaServer: string | undefined): Bench {
+  return {
+    title: `How fast the bundled runtime answers: streams over HTTP, prompts of ${PROMPT} tokens, answers of ${TOKENS}, a model of ${subject.words}.`,
+    run: async (say) => ({ tables: await tablesOf(subject, llamaServer, say), notes: notes(llamaServer) }),
+  };
+}
+
+const notes = (llamaServer: string | undefined): string[] => [
+  'Client and server are on the same machine and share its cores. An inter-token gap is the time between two reads of a client; those of all streams together.',
+  'Temperature 0.6 and top_p 0.95, as DeepSeek advises; top_k as each server presets it (ours 0, llama-server 40). No prompt begins like another, so nothing is reused. Telemetry on: spans, message content and the note of every request; the collector is one that answers 200 at once.',
+  'Random weights make the choice of a token dearer than real ones do, as its probabilities are nearly even.',
+  llamaServer === undefined
+    ? 'LLAMA_SERVER names the program of llama.cpp that is measured beside ours; it was not set.'
+    : `llama-server has the same model and as many sequences (-np ${SEQUENCES}), and the threads that its name says. It is asked by its own /completion, as over OpenAI's API it ends answers that make no sense; ours by /v1/chat/completions.`,
+];
+
+async function tablesOf(subject: Subject, llamaServer: string | undefined, say: Say): Promise<Table[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'vigil-bench-'));
+  const collector = createServer((request, response) => {
+    request.resume();
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+  }).listen(0, '127.0.0.1');
+  await once(collector, 'listening');
+  try {
+    say(`making a model of ${subject.words}`);
+    const file = join(folder, `${subject.model}.gguf`);
+    await writeFile(file, subject.build());
+    const env = {
+      MODEL: file,
+      DATA_DIR: folder,
+      RUNTIME_PORT: '0',
+      LOG_LEVEL: 'error',
+      QUEUE_MAX: '1000',
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
+      ...subject.env,
+    };
+    const at: Place = { subject, env, file, say };
+    return [...(await serversByTurns(at, llamaServer)), await longPrompt(at), await limits(at)];
+  } finally {
+    collector.close();
+    collector.closeAllConnections();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Place {
+  subject: Subject;
+  env: Env;
+  /** The model's. */
+  file: string;
+  say: Say;
+}
 
 type Say = (line: string) => void;
 
@@ -85,9 +117,10 @@ async function withRuntime<T>(env: Env, use: (url: string) => Promise<T>): Promi
   }
 }
 
-const load = (url: string, change: Partial<Load> = {}): Load => ({
+const load = ({ subject }: Place, url: string, change: Partial<Load> = {}): Load => ({
   url,
-  model: MODEL,
+  model: subject.model,
+  api: 'chat',
   streams: 1,
   rounds: 1,
   prompt: PROMPT,
@@ -96,7 +129,9 @@ const load = (url: string, change: Partial<Load> = {}): Load => ({
 });
 
 /** What is compiled, connected and mapped once is not measured. */
-const warmUp = (url: string) => runStreams(load(url, { streams: 2, tokens: 16 }));
+async function warmUp(at: Place, url: string, api: Load['api'] = 'chat'): Promise<void> {
+  for (const { streams } of at.subject.streams) await runStreams(load(at, url, { api, streams, tokens: 8 }));
+}
 
 const add = (to: StreamFigures, more: StreamFigures): StreamFigures => ({
   seconds: to.seconds + more.seconds,
@@ -118,47 +153,61 @@ const COLUMNS = ['tokens/s', 'first token p50, ms', 'p99, ms', 'inter-token p50,
 
 interface Contender {
   name: string;
+  api: Load['api'];
   start(): Promise<Server>;
 }
 
-function contenders(env: Env, model: string): Contender[] {
+function contenders({ env, file, subject }: Place, llamaServer: string | undefined): Contender[] {
   const ours = (off: boolean) => () => startRuntime({ ...env, OTEL_SDK_DISABLED: String(off) });
   const theirs = (program: string, threads: number): Contender => ({
     name: `llama-server, ${threads} thread${threads === 1 ? '' : 's'}`,
+    api: 'native',
     start: () =>
       startLlamaServer(
         program,
         [
-          ['-m', model, '--alias', MODEL, '--jinja', '--chat-template', 'deepseek3', '--reasoning-format', 'none'],
+          [
+            '-m',
+            file,
+            '--alias',
+            subject.model,
+            '--jinja',
+            '--chat-template',
+            'deepseek3',
+            '--reasoning-format',
+            'none',
+          ],
           ['-t', String(threads), '-tb', String(threads), '-np', String(SEQUENCES)],
           ['-c', String(SEQUENCES * 512), '--no-webui', '--cache-ram', '0'],
         ].flat(),
       ),
   });
   return [
-    { name: 'Vigil', start: ours(false) },
-    { name: 'Vigil, telemetry off', start: ours(true) },
-    ...(LLAMA_SERVER === undefined ? [] : [1, 2].map((threads) => theirs(LLAMA_SERVER, threads))),
+    { name: 'Vigil', api: 'chat', start: ours(false) },
+    { name: 'Vigil, telemetry off', api: 'chat', start: ours(true) },
+    ...(llamaServer === undefined ? [] : [1, 2].map((threads) => theirs(llamaServer, threads))),
   ];
 }
 
 /** What one server did in each of its turns, by number of streams. */
 type Turns = StreamFigures[][];
 
-async function serversByTurns(env: Env, model: string, say: Say): Promise<Table[]> {
-  const all = contenders(env, model);
+async function serversByTurns(at: Place, llamaServer: string | undefined): Promise<Table[]> {
+  const sizes = at.subject.streams;
+  const all = contenders(at, llamaServer);
   const servers: Server[] = [];
   try {
     for (const contender of all) servers.push(await contender.start());
-    for (const { url } of servers) await warmUp(url);
-    const turns: Turns[] = all.map(() => STREAMS.map(() => []));
+    for (const [i, { api }] of all.entries()) await warmUp(at, servers[i]!.url, api);
+    const turns: Turns[] = all.map(() => sizes.map(() => []));
     for (let turn = 0; turn < TURNS; turn++) {
-      say(`turn ${turn + 1} of ${TURNS}: ${STREAMS.map(({ streams }) => streams).join(', ')} streams`);
+      at.say(`turn ${turn + 1} of ${TURNS}: ${sizes.map(({ streams }) => streams).join(', ')} streams`);
       const order = all.map((_, i) => i);
-      for (const at of turn % 2 === 0 ? order : order.toReversed())
-        for (const [i, size] of STREAMS.entries()) turns[at]![i]!.push(await runStreams(load(servers[at]!.url, size)));
+      for (const who of turn % 2 === 0 ? order : order.toReversed())
+        for (const [i, size] of sizes.entries())
+          turns[who]![i]!.push(await runStreams(load(at, servers[who]!.url, { ...size, api: all[who]!.api })));
     }
-    return [streamsTable(all, turns), telemetryTable(turns[0]!, turns[1]!)];
+    return [streamsTable(sizes, all, turns), telemetryTable(sizes, turns[0]!, turns[1]!)];
   } finally {
     for (const server of servers) await server.stop();
   }
@@ -167,10 +216,12 @@ async function serversByTurns(env: Env, model: string, say: Say): Promise<Table[
 const range = (values: readonly number[], show: (value: number) => string): string =>
   `${show(median(values))} (${show(Math.min(...values))} to ${show(Math.max(...values))})`;
 
-const streamsTable = (all: readonly Contender[], turns: readonly Turns[]): Table => ({
+type Sizes = Subject['streams'];
+
+const streamsTable = (sizes: Sizes, all: readonly Contender[], turns: readonly Turns[]): Table => ({
   caption: `Streams at once: tokens/s as the median of ${TURNS} turns and their range`,
   columns: ['streams', 'server', ...COLUMNS],
-  rows: STREAMS.flatMap(({ streams }, i) =>
+  rows: sizes.flatMap(({ streams }, i) =>
     all.map(({ name }, at) => {
       const own = turns[at]![i]!;
       const [, ...rest] = cells(own.reduce(add, NONE));
@@ -179,10 +230,10 @@ const streamsTable = (all: readonly Contender[], turns: readonly Turns[]): Table
   ),
 });
 
-const telemetryTable = (on: Turns, off: Turns): Table => ({
+const telemetryTable = (sizes: Sizes, on: Turns, off: Turns): Table => ({
   caption: 'Throughput with telemetry on, in per cent of that with it off, turn by turn',
   columns: ['streams', 'median', 'range', 'all turns together'],
-  rows: STREAMS.map(({ streams }, i) => {
+  rows: sizes.map(({ streams }, i) => {
     const [ours, without] = [on[i]!, off[i]!];
     const shares = ours.map((figures, turn) => (100 * rate(figures)) / rate(without[turn]!));
     const together = (100 * rate(ours.reduce(add, NONE))) / rate(without.reduce(add, NONE));
@@ -196,16 +247,16 @@ const telemetryTable = (on: Turns, off: Turns): Table => ({
   }),
 });
 
-async function longPrompt(env: Env, say: Say): Promise<Table> {
-  say(`a prompt of ${LONG_PROMPT} tokens among four streams`);
-  return withRuntime(env, async (url) => {
-    await warmUp(url);
+async function longPrompt(at: Place): Promise<Table> {
+  at.say(`a prompt of ${LONG_PROMPT} tokens among four streams`);
+  return withRuntime(at.env, async (url) => {
+    await warmUp(at, url);
     const others = { ...NONE, first: [], gaps: [] };
     const long = { ...NONE, first: [], gaps: [] };
-    const streams = Array.from({ length: 4 }, (_, i) => runStream(load(url, { tokens: 400 }), `short ${i} `, others));
+    const streams = Array.from({ length: 4 }, () => runStream(load(at, url, { tokens: 400 }), others));
     while (others.first.length < 4) await new Promise((done) => setTimeout(done, 20));
     const before = others.gaps.length;
-    await runStream(load(url, { prompt: LONG_PROMPT, tokens: 2 }), 'long ', long);
+    await runStream(load(at, url, { prompt: LONG_PROMPT, tokens: 2 }), long);
     const during = others.gaps.slice(before);
     await Promise.all(streams);
     return {
@@ -216,13 +267,13 @@ async function longPrompt(env: Env, say: Say): Promise<Table> {
   });
 }
 
-async function limits(env: Env, say: Say): Promise<Table> {
+async function limits(at: Place): Promise<Table> {
   const rows: string[][] = [];
   for (const [name, change] of LIMITS) {
-    say(`${MANY} streams, limit ${name}`);
-    await withRuntime({ ...env, SLOTS: String(MANY), CONTEXT_SIZE: '512', ...change }, async (url) => {
-      await warmUp(url);
-      const figures = await runStreams(load(url, { streams: MANY }));
+    at.say(`${MANY} streams, limit ${name}`);
+    await withRuntime({ ...at.env, SLOTS: String(MANY), CONTEXT_SIZE: '512', ...change }, async (url) => {
+      await warmUp(at, url);
+      const figures = await runStreams(load(at, url, { streams: MANY }));
       rows.push([name, ...cells(figures), await metric(url, 'vigil_runtime_batch_limit')]);
     });
   }

@@ -4,6 +4,8 @@ import { UserError } from '@vigil/service';
 export interface Load {
   url: string;
   model: string;
+  /** OpenAI's chat, or llama-server's own API: over OpenAI's it ends answers that make no sense. */
+  api: 'chat' | 'native';
   /** Streams at once; each asks again when it is answered, until all have had so many answers. */
   streams: number;
   rounds: number;
@@ -23,33 +25,45 @@ export interface StreamFigures {
   gaps: number[];
 }
 
-const agent = new Agent({ keepAlive: true });
+/** A connection a request: some servers close theirs after a number of requests, in the middle of the next. */
+const agent = new Agent({ keepAlive: false });
 
 /** Answers in streams, as clients read them. @throws UserError where one fails */
 export async function runStreams(load: Load): Promise<StreamFigures> {
   const figures: StreamFigures = { seconds: 0, tokens: 0, first: [], gaps: [] };
   const began = performance.now();
   await Promise.all(
-    Array.from({ length: load.streams }, async (_, stream) => {
-      for (let round = 0; round < load.rounds; round++) await runStream(load, `${stream}.${round} `, figures);
+    Array.from({ length: load.streams }, async () => {
+      for (let round = 0; round < load.rounds; round++) await runStream(load, figures);
     }),
   );
   figures.seconds = (performance.now() - began) / 1000;
   return figures;
 }
 
-/** @param words what the prompt begins with: no two are alike, so that nothing of them is still there */
-export async function runStream(load: Load, words: string, figures: StreamFigures): Promise<void> {
+let prompts = 0;
+
+/** One answer. No two prompts begin alike, so that nothing of them is still there. */
+export async function runStream(load: Load, figures: StreamFigures): Promise<void> {
   const sent = performance.now();
-  const body = JSON.stringify({
-    model: load.model,
-    messages: [{ role: 'user', content: words.padEnd(load.prompt, 'abcdefghij') }],
-    stream: true,
-    stream_options: { include_usage: true },
-    max_tokens: load.tokens,
-    ignore_eos: true,
-  });
-  const response = await post(`${load.url}/v1/chat/completions`, body);
+  const prompt = `${++prompts} `.padEnd(load.prompt, 'abcdefghij');
+  // As DeepSeek advises.
+  const common = { stream: true, ignore_eos: true, temperature: 0.6, top_p: 0.95 };
+  const [path, asked] =
+    load.api === 'native'
+      ? ['completion', { prompt, n_predict: load.tokens, cache_prompt: false }]
+      : [
+          'v1/chat/completions',
+          {
+            model: load.model,
+            messages: [{ role: 'user', content: prompt }],
+            stream_options: { include_usage: true },
+            max_tokens: load.tokens,
+          },
+        ];
+  const response = await post(`${load.url}/${path}`, JSON.stringify({ ...common, ...asked }));
+  const total =
+    load.api === 'native' ? /"stop":true.*"tokens_predicted":(\d+)/ : /"usage":\{[^}]*"completion_tokens":(\d+)/;
   let last: number | undefined;
   let tail = '';
   // No more is parsed than must be: the client shares the machine with what it measures.
@@ -64,7 +78,7 @@ export async function runStream(load: Load, words: string, figures: StreamFigure
     tail = text.slice(end);
     const events = text.slice(0, end).split('\n\n').slice(0, -1);
     for (const event of events) {
-      const usage = /"usage":\{[^}]*"completion_tokens":(\d+)/.exec(event);
+      const usage = total.exec(event);
       if (event.startsWith('data: {"error"')) throw new UserError(`An answer broke off: ${event}`);
       if (usage) figures.tokens += Number(usage[1]);
       else if (event === 'data: [DONE]') continue;

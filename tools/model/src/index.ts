@@ -1,4 +1,4 @@
 export { writeGguf, type GgufFile, type GgufTensor, type GgufValue } from './gguf.js';
-export { buildRandomModel, RANDOM_125M, RANDOM_TINY, type RandomModel } from './random.js';
+export { buildRandomModel, RANDOM_125M, RANDOM_1_5B, RANDOM_TINY, type RandomModel } from './random.js';
 export { buildScriptedModel, SCRIPTED_NAME } from './scripted.js';
 export type { TensorType } from './tensor-types.js';

@@ -17,6 +17,8 @@ export interface RandomModel {
   seed: number;
   /** Further control tokens, such as those around calls of tools. */
   control?: readonly string[];
+  /** It never says a byte that is no character by itself, which other servers take for a fault. */
+  wholeCharacters?: boolean;
 }
 
 /** About 128 million weights, 137 MB: large enough to measure how a server decodes. */
@@ -29,6 +31,20 @@ export const RANDOM_125M: RandomModel = {
   vocabulary: 16_000,
   contextLength: 8192,
   seed: 1,
+  wholeCharacters: true,
+};
+
+/** The shape of DeepSeek-R1-Distill-Qwen-1.5B, 1.9 GB: what a GPU has to do for a real model. */
+export const RANDOM_1_5B: RandomModel = {
+  layers: 28,
+  width: 1536,
+  heads: 12,
+  keyHeads: 2,
+  feedForward: 8960,
+  vocabulary: 151_936,
+  contextLength: 32_768,
+  seed: 1,
+  wholeCharacters: true,
 };
 
 /** Half a megabyte, done in no time; for tests of what a real transformer's numbers do. */
@@ -75,6 +91,7 @@ export function buildRandomModel(model: RandomModel): Uint8Array {
     matrix('token_embd.weight', width, tokens.length),
     vector('output_norm.weight', width, 1),
     matrix('output.weight', width, tokens.length),
+    ...(model.wholeCharacters ? [unlikelyBytes(tokens.length)] : []),
     ...Array.from({ length: layers }, (_, n) => [
       vector(`blk.${n}.attn_norm.weight`, width, 1),
       matrix(`blk.${n}.attn_q.weight`, width, width),
@@ -114,6 +131,19 @@ export function buildRandomModel(model: RandomModel): Uint8Array {
   };
   return writeGguf({ metadata, tensors });
 }
+
+/** What no softmax gives a chance. */
+const NEVER = -1000;
+const FIRST_NOT_ASCII = 128;
+const BYTES = 256;
+
+/** A token of one byte has the byte's own number. */
+const unlikelyBytes = (tokens: number): GgufTensor => ({
+  name: 'output.bias',
+  shape: [tokens],
+  type: 'F32',
+  data: new Float32Array(tokens).fill(NEVER, FIRST_NOT_ASCII, BYTES),
+});
 
 /** xorshift32: fast, and the same everywhere. */
 function generator(seed: number): () => number {

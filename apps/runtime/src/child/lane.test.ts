@@ -109,6 +109,45 @@ describe('a long prompt', () => {
   });
 });
 
+describe('a job that comes while a batch is under way', () => {
+  it('changes nothing of the context before that batch is done', async () => {
+    let [underway, changes] = [false, 0];
+    const { native } = engine;
+    const change = <A extends unknown[], R>(call: (...given: A) => R) => {
+      return (...given: A): R => {
+        if (underway) changes++;
+        return call.apply(native, given);
+      };
+    };
+    const lane = engine.lane({
+      widestGap: 16,
+      native: between({
+        disposeSequence: change(native.disposeSequence),
+        removeTokenCellsFromSequence: change(native.removeTokenCellsFromSequence),
+        decodeBatch: async () => {
+          underway = true;
+          const decoded = native.decodeBatch();
+          // Conversations go on, and new ones begin, in the very middle of it.
+          if (waiting.length > 0 && lane.free > 0) followers.push(generate(lane, waiting.pop()));
+          await decoded;
+          underway = false;
+        },
+      }),
+    });
+    const first = [1, 2, 3].map((n) => generate(lane, { prompt: prompt(100, n), tokens: 5, reproducible: false }));
+    const followers: ReturnType<typeof generate>[] = [];
+    const waiting: Partial<Asked>[] = [];
+    await Promise.all(first.map(({ ended }) => ended));
+    for (let n = 1; n < 20; n++)
+      waiting.push({ prompt: prompt(90 + n, (n % 4) + 1), tokens: 2 + n, reproducible: false });
+    const long = generate(lane, { tokens: 200 });
+    await long.ended;
+    expect(followers).toHaveLength(19);
+    expect(await Promise.all(followers.map(({ ended }) => ended))).toEqual(followers.map(() => undefined));
+    expect(changes).toBe(0);
+  });
+});
+
 describe('a job that is cancelled', () => {
   it('takes no further step, and gives its slot to another', async () => {
     let decodes = 0;

@@ -35,6 +35,8 @@ interface Running {
   /** The prompt and what was said since. */
   tokens: Token[];
   admitted: number;
+  /** Tokens of the prompt that its slot holds already; undefined once the slot is made ready. */
+  reuse: number | undefined;
   /** Pieces of the prompt that were read. */
   pieces: number;
   cancelled: boolean;
@@ -99,21 +101,16 @@ export class Lane {
 
   /** @param at what `place` said */
   start(job: Job, at: { slot: number; reuse: number }): void {
-    const slot = this.slots[at.slot]!;
-    const kept = this.keep(at.slot, at.reuse);
-    slot.running = {
+    this.slots[at.slot]!.running = {
       job,
       chooser: this.options.chooser(job),
       tokens: [...job.prompt],
       admitted: ++this.clock,
+      reuse: at.reuse,
       pieces: 0,
       cancelled: false,
       retried: false,
     };
-    if (kept > 0) {
-      this.options.onReuse(kept);
-      job.onPrefilled(kept);
-    }
     if (!this.active) void this.loop();
   }
 
@@ -131,6 +128,21 @@ export class Lane {
     this.active = false;
   }
 
+  /**
+   * Clears the slots of those who came since the last batch. Not as they come: a batch may be under way, which would
+   * find its context changed.
+   */
+  private makeReady(): void {
+    this.slots.forEach(({ running }, index) => {
+      if (running?.reuse === undefined) return;
+      const kept = this.keep(index, running.reuse);
+      running.reuse = undefined;
+      if (kept === 0) return;
+      this.options.onReuse(kept);
+      running.job.onPrefilled(kept);
+    });
+  }
+
   /** Ends what was cancelled. @returns whether anything is left to do */
   private sweep(): boolean {
     for (const slot of this.slots) if (slot.running?.cancelled) this.end(slot, 'cancelled');
@@ -141,10 +153,12 @@ export class Lane {
     const began = performance.now();
     const load = this.options.load();
     const elapsed = () => (performance.now() - began) / 1000;
+    this.makeReady();
     const answering = this.pending((tokens) => tokens === 1);
     let tokens = answering.length;
     if (answering.length > 0) await this.compute(answering, 1);
     for (;;) {
+      this.makeReady();
       const reader = this.reader();
       if (reader === undefined) break;
       const { cells, running } = this.slots[reader]!;

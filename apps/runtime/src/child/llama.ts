@@ -89,6 +89,7 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
     });
     contexts.push({ native: nativeContext(context), sequences: share });
   }
+  await tryOut(contexts[0]!.native);
   const single = (text: string): Token | undefined => {
     const tokens = model.tokenize(text, true);
     return tokens.length === 1 ? tokens[0] : undefined;
@@ -114,6 +115,14 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
       device: llama.gpu === false ? 'cpu' : llama.gpu,
     },
   };
+}
+
+/** A GPU whose driver does not fit ends the process at its first batch: better now than with somebody's answer. */
+async function tryOut(native: NativeContext): Promise<void> {
+  native.initBatch(1);
+  native.addToBatch(0, 0, new Uint32Array([0]), new Uint32Array([0]));
+  await native.decodeBatch();
+  native.disposeSequence(0);
 }
 
 /** Asks llama.cpp what things would take, and memory what there is. */

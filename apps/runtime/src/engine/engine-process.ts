@@ -34,6 +34,11 @@ export class LoadRefusedError extends Error {
   override readonly name = 'LoadRefusedError';
 }
 
+/** It ended while it loaded the model. */
+export class EngineDiedError extends Error {
+  override readonly name = 'EngineDiedError';
+}
+
 export type EngineState = 'starting' | 'ready' | 'down' | 'stopped';
 
 /** The engine's process: started, watched, started again when it dies, ended. */
@@ -58,11 +63,19 @@ export class EngineProcess {
   }
 
   /**
-   * Loads the model for the first time.
-   * @throws Error with the engine's own reason when it can not
+   * Loads the model for the first time. Where what to compute on is left to us and a process dies of it, as with a GPU
+   * whose driver does not fit, it is the processor.
+   * @throws EngineDiedError, or an Error with the engine's own reason
    */
   async start(): Promise<void> {
-    await this.launch();
+    try {
+      await this.launch();
+    } catch (error) {
+      if (!(error instanceof EngineDiedError) || this.options.gpu !== 'auto' || this.state === 'stopped') throw error;
+      this.log.warn({ reason: error.message }, 'the engine died of what it computed on; it is tried on the processor');
+      this.options = { ...this.options, gpu: 'none' };
+      await this.launch();
+    }
   }
 
   send(message: ToChild): void {
@@ -113,6 +126,7 @@ export class EngineProcess {
           if (this.state === 'stopped') return;
           this.state = 'ready';
           this.failures = 0;
+          complaint = '';
           this.events.ready(message.info, (performance.now() - began) / 1000);
           resolve();
         } else if (message.type === 'load-failed') {
@@ -128,8 +142,8 @@ export class EngineProcess {
       });
       // 'close' comes after everything that it said was read.
       child.once('close', (code, signal) => {
-        const how = `${signal ?? `exit code ${code}`}${lastLine(output)}`;
-        reject(new Error(`the engine's process ended (${how})`));
+        const how = `${signal ?? `exit code ${code}`}${complaint === '' ? lastLine(output) : `: ${complaint}`}`;
+        reject(new EngineDiedError(`the engine's process ended (${how})`));
         const outOfMemory = ranOutOfMemory(signal, output, kills, outOfMemoryKills());
         if (child === this.child) this.onExit(how, performance.now() - began, outOfMemory);
       });

@@ -1,6 +1,6 @@
 import { UserError, type Logger } from '@vigil/service';
 import { ApiError } from '../errors.js';
-import { EngineProcess, LoadRefusedError } from './engine-process.js';
+import { EngineDiedError, EngineProcess, LoadRefusedError } from './engine-process.js';
 import { FairQueue } from './fair-queue.js';
 import { Generation } from './generation.js';
 import type { AnswerMessage, GenerationRequest, LoadOptions, ModelInfo, SchedulerStats } from './protocol.js';
@@ -98,10 +98,12 @@ export class LlamaEngine implements Engine {
     } catch (error) {
       if (error instanceof LoadRefusedError) throw new UserError(error.message);
       const reason = (error as Error).message.trim().replace(/\.$/, '');
-      throw new UserError(
-        `The model file ${this.options.load.path} could not be loaded: ${reason}. ` +
-          'Set MODEL to another GGUF file; if memory is short, lower SLOTS or CONTEXT_SIZE.',
-      );
+      const { path, gpu } = this.options.load;
+      const advice =
+        error instanceof EngineDiedError && gpu !== 'auto' && gpu !== 'none'
+          ? `LLAMA_GPU=${gpu} may not fit this machine's driver: update the driver, or let LLAMA_GPU be auto`
+          : 'Set MODEL to another GGUF file; if memory is short, lower SLOTS or CONTEXT_SIZE';
+      throw new UserError(`The model file ${path} could not be loaded: ${reason}. ${advice}.`);
     }
     this.watch = setInterval(() => this.endStalled(performance.now()), WATCH_MS);
     this.watch.unref();
