@@ -21,6 +21,7 @@ import { Recorder } from './evaluate/recorder.js';
 import { serveDocs } from './http/docs.js';
 import { ErrorFilter } from './http/errors.js';
 import { secure } from './http/security.js';
+import { IncidentKeeper } from './incident/keeper.js';
 import { createMetrics } from './metrics.js';
 import { ApiModule } from './module.js';
 import { INBOX } from './notify/channels.js';
@@ -81,7 +82,9 @@ async function start(
   const scope = config.ALERT_SCOPE;
   const timeoutSeconds = config.NOTIFY_TIMEOUT;
   const trend = trendReader(readers, () => rules);
-  const dispatcher = new Dispatcher({ store, scope, receivers, routes, rules, trend, log });
+  const incidents = new IncidentKeeper({ store: readers, scope, metrics, log });
+  lifecycle.onStop('incidents', () => incidents.stop());
+  const dispatcher = new Dispatcher({ store, scope, receivers, routes, rules, trend, incidents, log });
   const delivery = new Delivery({ store, scope, receivers, dispatcher, timeoutSeconds, database, metrics, log });
   lifecycle.onStop('delivery', () => delivery.stop());
 
@@ -120,6 +123,7 @@ async function start(
   });
   address = await listen(app, config.HOST, config.API_PORT, 'API_PORT');
   delivery.start();
+  incidents.start();
   app.get(EvaluationSchedule).start();
   log.info(
     {

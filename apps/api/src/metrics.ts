@@ -63,6 +63,17 @@ export function createMetrics(registry: Registry) {
       labelNames: ['status'],
       registers,
     }),
+    incidentDuration: new Histogram({
+      name: 'vigil_incident_duration_seconds',
+      help: 'Time that it took to look into why an alert fired.',
+      buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    }),
+    incidentFailures: new Counter({
+      name: 'vigil_incident_failures_total',
+      help: 'Attempts to look into why an alert fired that failed.',
+      registers,
+    }),
     silences: new Gauge({
       name: 'vigil_silences',
       help: 'Silences that are active.',

@@ -131,6 +131,22 @@ export async function lastContext(
   return row?.context;
 }
 
+/** The transition with which an alert last fired: the id that it has at `/api/v1/alerts/:id`. */
+export async function lastFiring(
+  sql: Sql,
+  scope: string,
+  rule: string,
+  fingerprint: string,
+): Promise<string | undefined> {
+  const [row] = (await sql.query(
+    `SELECT max(id) AS id FROM alert_transition
+     WHERE scope = $1 AND rule = $2 AND fingerprint = $3 AND to_state = 'firing'
+       AND (context->>'firedAt')::timestamptz = at`,
+    [scope, rule, fingerprint],
+  )) as [{ id: string | null }];
+  return row.id ?? undefined;
+}
+
 /** Puts messages into the outbox, one a channel. The table takes only one for a transition and channel. */
 export async function addNotifications(
   sql: Sql,

@@ -8,19 +8,24 @@ import { runbookPath } from './rules.controller.js';
 
 export interface RankedAlertRow extends AlertRow {
   rank: number;
+  /** The transition with which it last fired. */
+  id: string | null;
 }
 
-export const ALERT_COLUMNS =
-  'rank, rule, fingerprint, labels, state, since, active_since, fired_at, value, seen_at, evaluated_at';
+export const ALERT_COLUMNS = `rank, rule, fingerprint, labels, state, since, active_since, fired_at, value, seen_at, evaluated_at, (
+  SELECT max(t.id) FROM alert_transition t WHERE t.scope = alert.scope AND t.rule = alert.rule
+    AND t.fingerprint = alert.fingerprint AND t.to_state = 'firing' AND t.at = alert.fired_at) AS id`;
 
 /** An alert with what its rule says today; without that where the rule is not known to this process. */
 export function toAlertItem(
-  row: AlertRow,
+  row: RankedAlertRow,
   context: Pick<ApiContext, 'rules' | 'runbooks'>,
   silences: readonly Silence[],
 ): AlertItem {
   const rule = context.rules.find(({ name }) => name === row.rule);
   return {
+    id: row.id,
+    source: 'vigil',
     rule: row.rule,
     labels: row.labels,
     state: row.state,
@@ -58,20 +63,41 @@ export interface HistoryFilter {
   limit: number;
 }
 
+const TRANSITION = `t.id, t.rule, t.labels, t.from_state AS "from", t.to_state AS "to", t.at, t.value, t.context,
+  coalesce((
+    SELECT jsonb_agg(jsonb_build_object('channel', n.channel, 'status', n.status, 'attempts', n.attempts,
+      'sentAt', n.sent_at, 'lastError', n.last_error) ORDER BY n.id)
+    FROM notification n WHERE n.transitions @> ARRAY[t.id]), '[]') AS notifications`;
+
+type TransitionRow = Omit<TransitionItem, 'at'> & { at: Date };
+const toTransition = (row: TransitionRow): TransitionItem => ({ ...row, at: row.at.toISOString() });
+
+/** Transitions of one alert from an id on and before another, oldest first. */
+export async function readTransitions(
+  store: DataSource,
+  scope: string,
+  span: { rule: string; fingerprint: string; from: string; before: string | null },
+  limit: number,
+): Promise<TransitionItem[]> {
+  const rows = (await store.query(
+    `SELECT ${TRANSITION} FROM alert_transition t
+     WHERE t.scope = $1 AND t.rule = $2 AND t.fingerprint = $3 AND t.id >= $4 AND ($5::bigint IS NULL OR t.id < $5)
+     ORDER BY t.id LIMIT $6`,
+    [scope, span.rule, span.fingerprint, span.from, span.before, limit],
+  )) as TransitionRow[];
+  return rows.map(toTransition);
+}
+
 /** Transitions, newest first, each with its messages (those that were not sent say why); never with a channel's address. */
 export async function readHistory(store: DataSource, scope: string, f: HistoryFilter): Promise<TransitionItem[]> {
   const rows = (await store.query(
-    `SELECT t.id, t.rule, t.labels, t.from_state AS "from", t.to_state AS "to", t.at, t.value, t.context,
-       coalesce((
-         SELECT jsonb_agg(jsonb_build_object('channel', n.channel, 'status', n.status, 'attempts', n.attempts,
-           'sentAt', n.sent_at, 'lastError', n.last_error) ORDER BY n.id)
-         FROM notification n WHERE n.transitions @> ARRAY[t.id]), '[]') AS notifications
+    `SELECT ${TRANSITION}
      FROM alert_transition t
      WHERE t.scope = $1 AND ($2::text IS NULL OR t.rule = $2) AND ($3::text[] IS NULL OR t.to_state = ANY($3))
        AND ($4::timestamptz IS NULL OR t.at >= $4) AND ($5::timestamptz IS NULL OR t.at < $5)
        AND ($6::bigint IS NULL OR t.id < $6)
      ORDER BY t.id DESC LIMIT $7`,
     [scope, f.rule, f.states, f.from, f.to, f.before, f.limit],
-  )) as (Omit<TransitionItem, 'at'> & { at: Date })[];
-  return rows.map((row) => ({ ...row, at: row.at.toISOString() }));
+  )) as TransitionRow[];
+  return rows.map(toTransition);
 }

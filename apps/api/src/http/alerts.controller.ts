@@ -1,15 +1,19 @@
-import { Controller, Get, Inject, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
+import { ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ask } from '../database.js';
 import { ALERT_STATES } from '@vigil/rules';
 import { readSilences } from '../notify/silence-store.js';
+import { readAlert } from './alert-detail.js';
 import { ALERT_COLUMNS, readHistory, toAlertItem, type RankedAlertRow } from './alert-queries.js';
 import { API_CONTEXT, type ApiContext } from './context.js';
 import { decodeCursor, page } from './cursor.js';
 import { DescribeErrors } from './docs.js';
-import { AlertList, TransitionList } from './dto.js';
+import { AlertList, ErrorAnswer, TransitionList } from './dto.js';
+import { ApiError } from './errors.js';
+import { AlertDetail } from './incident-dto.js';
 import { choices, knownOnly, text, time, wholeNumber, type Query as Parameters } from './parameters.js';
+import { runbookPath } from './rules.controller.js';
 
 const word = (max: number) =>
   z
@@ -75,5 +79,18 @@ export class AlertsController {
     };
     const rows = await ask(() => readHistory(this.context.store, this.context.scope, filter));
     return page(rows, limit, (last) => [last.id]);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One firing of an alert in full: what moved first, which requests, how it ended' })
+  @ApiOkResponse({ type: AlertDetail })
+  @ApiNotFoundResponse({ type: ErrorAnswer })
+  async alert(@Param('id') id: string): Promise<AlertDetail> {
+    const { store, scope, rules } = this.context;
+    const found = /^\d{1,18}$/.test(id) ? await ask(() => readAlert(store, scope, id)) : undefined;
+    if (!found)
+      throw new ApiError(404, 'not_found', `There is no alert "${id}". /api/v1/alerts lists them, each with its id.`);
+    const rule = rules.find(({ name }) => name === found.rule);
+    return { ...found, runbook: rule ? runbookPath(this.context, rule) : null };
   }
 }

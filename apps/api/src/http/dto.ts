@@ -103,6 +103,12 @@ class AlertSilence {
 }
 
 export class AlertItem {
+  @ApiProperty({
+    ...textOrNull,
+    description: 'Of its latest firing, for /api/v1/alerts/:id; null while it never fired',
+  })
+  id!: string | null;
+  @ApiProperty({ enum: ['vigil'], description: 'Who decides on it' }) source!: 'vigil';
   @ApiProperty({ type: String }) rule!: string;
   @ApiProperty(labels) labels!: Record<string, string>;
   @ApiProperty({ enum: ['inactive', 'pending', 'firing', 'resolved', 'no_data'] }) state!: string;

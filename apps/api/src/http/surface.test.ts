@@ -21,6 +21,7 @@ describe('around it', () => {
     ).toEqual([
       '/api/v1/alerts',
       '/api/v1/alerts/history',
+      '/api/v1/alerts/{id}',
       '/api/v1/gpu-events',
       '/api/v1/notifications',
       '/api/v1/notifications/{id}/retry',
