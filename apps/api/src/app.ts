@@ -12,6 +12,7 @@ import {
   type Logger,
 } from '@vigil/service';
 import { connect, connectionProblem, createStore } from '@vigil/store';
+import { Gauge } from 'prom-client';
 import type { DataSource } from 'typeorm';
 import { ROOT, type ApiConfig } from './config.js';
 import { DatabaseState } from './database.js';
@@ -21,6 +22,7 @@ import { Recorder } from './evaluate/recorder.js';
 import { serveDocs } from './http/docs.js';
 import { ErrorFilter } from './http/errors.js';
 import { secure } from './http/security.js';
+import { Heartbeat } from './heartbeat.js';
 import { IncidentKeeper } from './incident/keeper.js';
 import { createMetrics } from './metrics.js';
 import { ApiModule } from './module.js';
@@ -28,7 +30,7 @@ import { INBOX } from './notify/channels.js';
 import { Delivery } from './notify/delivery.js';
 import { Dispatcher } from './notify/dispatcher.js';
 import { isAddress, readRunbook, type Runbook } from './notify/runbook.js';
-import { notifyOf } from './notify/settings/index.js';
+import { environmentTarget, notifyOf } from './notify/settings/index.js';
 import { trendReader } from './notify/trend.js';
 import { enableRules, loadRules, RuleError, type Rule } from '@vigil/rules';
 
@@ -107,6 +109,29 @@ async function start(
     log,
     onMessages: () => delivery.wake(),
   });
+  new Gauge({
+    name: 'vigil_evaluation_lag_seconds',
+    help: 'Age of what the rules were last decided on: it grows while beats fail or hang. Only of the process that evaluates.',
+    registers: [registry],
+    collect() {
+      const lag = evaluator.lag(new Date());
+      if (lag === undefined) this.remove();
+      else this.set(lag);
+    },
+  });
+  if (config.HEARTBEAT_URL !== undefined) {
+    const target = environmentTarget('HEARTBEAT_URL', config.HEARTBEAT_URL, config.NOTIFY_ALLOW_PRIVATE);
+    const heartbeat = new Heartbeat({
+      target,
+      intervalSeconds: config.HEARTBEAT_INTERVAL,
+      timeoutSeconds,
+      obstacle: (now) => evaluator.obstacle(now),
+      metrics,
+      log,
+    });
+    lifecycle.onStop('heartbeat', () => heartbeat.stop());
+    heartbeat.start();
+  }
   health.add({ name: 'evaluation', required: true, check: () => evaluator.overdue(new Date()) });
   const context = { store: readers, scope, rules, runbooks, evaluator, onOutbox: () => delivery.wake() };
   const app = await createWeb({

@@ -63,6 +63,23 @@ export function createMetrics(registry: Registry) {
       labelNames: ['status'],
       registers,
     }),
+    evaluatedAt: new Gauge({
+      name: 'vigil_evaluation_last_timestamp_seconds',
+      help: 'When the rules were last evaluated by this process, Unix time; of several processes the latest counts.',
+      registers,
+    }),
+    heartbeats: new Counter({
+      name: 'vigil_heartbeats_total',
+      help: 'Heartbeats by result: sent, failed (not taken), withheld (the rules were not evaluated, looked at each second).',
+      labelNames: ['result'],
+      registers,
+    }),
+    received: new Counter({
+      name: 'vigil_alerts_received_total',
+      help: 'Alerts of Alertmanagers that came in, by result: stored, own (alerts of ours, left out).',
+      labelNames: ['result'],
+      registers,
+    }),
     incidentDuration: new Histogram({
       name: 'vigil_incident_duration_seconds',
       help: 'Time that it took to look into why an alert fired.',

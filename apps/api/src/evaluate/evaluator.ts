@@ -39,6 +39,7 @@ export class Evaluator {
   private running: Promise<BeatResult> | undefined;
   private lastBeat: Date | undefined;
   private watchedSince: Date | undefined;
+  private isLeading = false;
   /** When a beat was last tried without one before it still running. */
   private begunAt: Date | undefined;
   /** Longest time between two beats that counts as watched, in seconds. */
@@ -62,6 +63,8 @@ export class Evaluator {
     this.running = undefined;
     metrics.beats.inc({ result });
     metrics.leader.set(result === 'evaluated' ? 1 : 0);
+    // A beat that failed is late, and no reason to think that somebody else evaluates.
+    if (result !== 'failed') this.isLeading = result === 'evaluated';
     if (result === 'elsewhere') metrics.alerts.reset();
     return result;
   }
@@ -72,6 +75,22 @@ export class Evaluator {
     const seconds = (now.getTime() - this.begunAt.getTime()) / 1000;
     if (seconds < Math.max(5, 4 * this.options.intervalSeconds)) return undefined;
     return `The rules are being evaluated for ${Math.round(seconds)} s: PostgreSQL hangs or is too slow.`;
+  }
+
+  /** Seconds since the beat whose decisions were last written down; undefined where another process evaluates. */
+  lag(now: Date): number | undefined {
+    return this.isLeading && this.lastBeat ? Math.max(0, (now.getTime() - this.lastBeat.getTime()) / 1000) : undefined;
+  }
+
+  /** A sentence where this process does not really evaluate: another one does, beats fail, or no rule can be read. */
+  obstacle(now: Date): string | undefined {
+    const lag = this.lag(now);
+    if (lag === undefined) return 'Another process evaluates the rules, or none has yet.';
+    if (lag > Math.max(5, 3 * this.options.intervalSeconds))
+      return `The rules were last evaluated ${Math.round(lag)} s ago.`;
+    const all = [...this.status.values()];
+    if (all.length > 0 && all.every(({ error }) => error !== null)) return 'No rule could be evaluated.';
+    return undefined;
   }
 
   /** Resolves once no beat runs. */
@@ -89,6 +108,7 @@ export class Evaluator {
       if (told === undefined) return 'elsewhere';
       end();
       this.lastBeat = now;
+      metrics.evaluatedAt.set(now.getTime() / 1000);
       if (told > 0) onMessages();
       return 'evaluated';
     } catch (error) {
