@@ -133,7 +133,21 @@ async function start(
     heartbeat.start();
   }
   health.add({ name: 'evaluation', required: true, check: () => evaluator.overdue(new Date()) });
-  const context = { store: readers, scope, rules, runbooks, evaluator, onOutbox: () => delivery.wake() };
+  const context = {
+    store: readers,
+    scope,
+    rules,
+    runbooks,
+    evaluator,
+    publicUrl,
+    received: {
+      key: config.ALERTMANAGER_WEBHOOK_KEY,
+      count: (alerts: { stored: number; own: number }) => {
+        for (const [result, count] of Object.entries(alerts)) metrics.received.inc({ result }, count);
+      },
+    },
+    onOutbox: () => delivery.wake(),
+  };
   const app = await createWeb({
     module: ApiModule.of(context, config.EVALUATION_INTERVAL),
     health,

@@ -53,7 +53,9 @@ export const configSchema = z.object({
   ),
   HEARTBEAT_URL: httpUrl()
     .optional()
-    .describe("Address that is posted to while the rules are evaluated: a dead man's switch that alarms when it hears nothing"),
+    .describe(
+      "Address that is posted to while the rules are evaluated: a dead man's switch that alarms when it hears nothing",
+    ),
   HEARTBEAT_INTERVAL: duration('1m', 1).describe('Time between two heartbeats, at least 1s'),
   ALERTMANAGER_WEBHOOK_KEY: z
     .string()

@@ -40,14 +40,19 @@ afterEach(async () => {
 
 async function start(env: Record<string, string> = {}): Promise<string> {
   const settings = { DATABASE_URL: database.url, RULES_DIR: rules.folder, HEARTBEAT_URL: listener.url, ...env };
-  const app = createApp({ config: testConfig({ HEARTBEAT_INTERVAL: '1s', ...settings }), log: createLogger('api', 'silent') });
+  const app = createApp({
+    config: testConfig({ HEARTBEAT_INTERVAL: '1s', ...settings }),
+    log: createLogger('api', 'silent'),
+  });
   apps.push(app);
   return (await app.start()).api!;
 }
 
 const metric = async (api: string, name: string): Promise<number | undefined> => {
   const text = await (await fetch(`${api}/metrics`)).text();
-  const line = text.split('\n').find((one) => one.startsWith(`${name.split('{')[0]}{`) && one.includes(name.split('{')[1] ?? ''));
+  const line = text
+    .split('\n')
+    .find((one) => one.startsWith(`${name.split('{')[0]}{`) && one.includes(name.split('{')[1] ?? ''));
   return line === undefined ? undefined : Number(line.split(' ').at(-1));
 };
 
@@ -61,7 +66,10 @@ describe('the heartbeat', () => {
     await lock.connect();
     await lock.startTransaction();
     await lock.query('LOCK TABLE alert IN ACCESS EXCLUSIVE MODE');
-    await until('it to be withheld', async () => ((await metric(api, 'vigil_heartbeats_total{result="withheld"')) ?? 0) > 0);
+    await until(
+      'it to be withheld',
+      async () => ((await metric(api, 'vigil_heartbeats_total{result="withheld"')) ?? 0) > 0,
+    );
     expect(await metric(api, 'vigil_evaluation_lag_seconds')).toBeGreaterThan(3);
     const before = listener.received.length;
     await lock.rollbackTransaction();
@@ -101,6 +109,7 @@ it.skipIf(spawnSync('promtool', ['--version']).status !== 0)(
     expect(stdout).toContain('SUCCESS: 5 rules found');
     const api = await start();
     const text = await (await fetch(`${api}/metrics`)).text();
-    for (const [name] of (await readFile(file, 'utf8')).matchAll(/vigil_\w+/g)) expect(text).toContain(`# TYPE ${name} `);
+    for (const [name] of (await readFile(file, 'utf8')).matchAll(/vigil_\w+/g))
+      expect(text).toContain(`# TYPE ${name} `);
   },
 );

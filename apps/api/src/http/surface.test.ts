@@ -19,6 +19,7 @@ describe('around it', () => {
         .filter((path) => path.startsWith('/api/'))
         .toSorted(),
     ).toEqual([
+      '/api/v1/alertmanager',
       '/api/v1/alerts',
       '/api/v1/alerts/history',
       '/api/v1/alerts/{id}',
