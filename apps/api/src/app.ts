@@ -12,7 +12,6 @@ import {
   type Logger,
 } from '@vigil/service';
 import { connect, connectionProblem, createStore } from '@vigil/store';
-import { Gauge } from 'prom-client';
 import type { DataSource } from 'typeorm';
 import { ROOT, type ApiConfig } from './config.js';
 import { DatabaseState } from './database.js';
@@ -24,7 +23,7 @@ import { ErrorFilter } from './http/errors.js';
 import { secure } from './http/security.js';
 import { Heartbeat } from './heartbeat.js';
 import { IncidentKeeper } from './incident/keeper.js';
-import { createMetrics } from './metrics.js';
+import { createMetrics, lagGauge } from './metrics.js';
 import { ApiModule } from './module.js';
 import { INBOX } from './notify/channels.js';
 import { Delivery } from './notify/delivery.js';
@@ -109,16 +108,7 @@ async function start(
     log,
     onMessages: () => delivery.wake(),
   });
-  new Gauge({
-    name: 'vigil_evaluation_lag_seconds',
-    help: 'Age of what the rules were last decided on: it grows while beats fail or hang. Only of the process that evaluates.',
-    registers: [registry],
-    collect() {
-      const lag = evaluator.lag(new Date());
-      if (lag === undefined) this.remove();
-      else this.set(lag);
-    },
-  });
+  registry.registerMetric(lagGauge(() => evaluator.lag(new Date())));
   if (config.HEARTBEAT_URL !== undefined) {
     const target = environmentTarget('HEARTBEAT_URL', config.HEARTBEAT_URL, config.NOTIFY_ALLOW_PRIVATE);
     const heartbeat = new Heartbeat({

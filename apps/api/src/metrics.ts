@@ -98,3 +98,16 @@ export function createMetrics(registry: Registry) {
     }),
   };
 }
+
+/** A gauge that is asked when it is scraped: it grows while nothing happens. */
+export const lagGauge = (lag: () => number | undefined): Gauge =>
+  new Gauge({
+    name: 'vigil_evaluation_lag_seconds',
+    help: 'Age of what the rules were last decided on: it grows while beats fail or hang. Only of the process that evaluates.',
+    registers: [],
+    collect() {
+      const seconds = lag();
+      if (seconds === undefined) this.remove();
+      else this.set(seconds);
+    },
+  });

@@ -16,6 +16,19 @@ export async function tryLock(sql: Sql, scope: string): Promise<boolean> {
   return row.held;
 }
 
+/** When a scope's rules were last evaluated, by whichever process. */
+export async function readBeat(sql: Sql, scope: string): Promise<Date | undefined> {
+  const [row] = (await sql.query('SELECT at FROM evaluation_beat WHERE scope = $1', [scope])) as { at: Date }[];
+  return row?.at;
+}
+
+export async function writeBeat(sql: Sql, scope: string, at: Date): Promise<void> {
+  await sql.query(
+    'INSERT INTO evaluation_beat (scope, at) VALUES ($1, $2) ON CONFLICT (scope) DO UPDATE SET at = excluded.at',
+    [scope, at],
+  );
+}
+
 export interface StoredAlert extends Alert {
   rule: string;
 }
