@@ -1,6 +1,13 @@
 import { parseRule, type Rule } from '@vigil/rules';
 import { SIGNALS, takesWindow } from '@vigil/signals';
-import { connect, createStore, writeGpuEvents, writeGpuSamples, writeNodeSamples, writeRequests   type SignalValue,
+import {
+  connect,
+  createStore,
+  writeGpuEvents,
+  writeGpuSamples,
+  writeNodeSamples,
+  writeRequests,
+  type SignalValue,
 } from '@vigil/store';
 import { gpuEventRow, gpuRow, nodeRow, requestRow } from '@vigil/store/testing';
 import { createTestDatabase, type TestDatabase } from '@vigil/testing';
