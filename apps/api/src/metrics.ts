@@ -27,7 +27,7 @@ export function createMetrics(registry: Registry) {
     duration: new Histogram({
       name: 'vigil_rule_evaluation_duration_seconds',
       help: 'Time that one beat over all rules took.',
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
     }),
     alerts: new Gauge({

@@ -9,6 +9,7 @@ export { RequestEntity } from './entities/request.js';
 export { dropExpired } from './partitions.js';
 export { readCourses, type CourseRow, type CourseWindow } from './query/course.js';
 export * from './query/index.js';
+export { sumIntoMinutes } from './rollup.js';
 export type * from './rows.js';
 export { connect, connectionProblem, createStore, isTransient } from './store.js';
 export { transaction } from './transaction.js';

@@ -7,6 +7,7 @@ import type { Bench } from './types.js';
 
 /** Loaded when asked for: each needs other packages. */
 const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
+  alerts: () => import('./alerts.js'),
   gpu: () => import('./gpu.js'),
   proxy: () => import('./proxy.js'),
   runtime: () => import('./runtime.js'),
