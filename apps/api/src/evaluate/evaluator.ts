@@ -8,6 +8,7 @@ import { dropAlerts, readAlerts, readBeat, tryLock, writeAlerts, writeBeat, type
 import { changedOf, keyOf } from './changed.js';
 import { readRules, type Answer } from './read-rules.js';
 import type { LoadedRule, Recorder } from './recorder.js';
+import { beatTime } from './schedule.js';
 
 export interface EvaluatorOptions {
   store: DataSource;
@@ -104,12 +105,10 @@ export class Evaluator {
     await this.running;
   }
 
-  /** The time that a beat counts as: that of its schedule where it is hardly late, so that beats are whole intervals apart. */
+  /** Beats that are on time are whole intervals apart, so that a `for` of five beats is five beats. */
   private now(): Date {
     if (this.options.now) return this.options.now();
-    const [now, interval] = [Date.now(), this.options.intervalSeconds * 1000];
-    const late = now % interval;
-    return new Date(late < interval / 10 ? now - late : now);
+    return new Date(beatTime(Date.now(), this.options.intervalSeconds * 1000));
   }
 
   private async attempt(): Promise<BeatResult> {

@@ -1,15 +1,25 @@
 import { expect, it } from 'vitest';
 import { changedOf, keyOf } from './changed.js';
 import type { StoredAlert } from './alert-store.js';
-import { untilNext } from './schedule.js';
+import { beatTime, untilNext } from './schedule.js';
 
 it.each([
   ['whoever evaluates beats with the clock', 10_250, 1000, true, 750],
   ['at the very beat, the next one', 10_000, 1000, true, 1000],
-  ['the others look a little later', 10_250, 1000, false, 50],
+  ['a timer that was early makes no beat of its own', 9_999.6, 1000, true, 1000.4],
+  ['the others look a little later', 10_150, 1000, false, 150],
   ['and a little later again', 10_300, 1000, false, 1000],
 ])('%s', (_, now, interval, leads, wait) => {
-  expect(untilNext(now, interval, leads)).toBe(wait);
+  expect(untilNext(now, interval, leads)).toBeCloseTo(wait, 6);
+});
+
+it.each([
+  ['on time', 10_000, 10_000],
+  ['early', 9_999.6, 10_000],
+  ['late', 10_050, 10_000],
+  ['too late', 10_300, 10_300],
+])('a beat that is %s counts as its own time or that of its schedule', (_, now, counts) => {
+  expect(beatTime(now, 1000)).toBe(counts);
 });
 
 const AT = Date.parse('2026-03-01T10:00:00Z');
