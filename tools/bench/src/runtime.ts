@@ -71,7 +71,8 @@ export const bench: Bench = {
 type Env = Record<string, string>;
 type Say = (line: string) => void;
 
-async function withRuntime<T>(env: Env, use: (url: string) => Promise<T>): Promise<T> {
+/** Starts the runtime, hands its address over, and ends it. */
+export async function withRuntime<T>(env: Env, use: (url: string) => Promise<T>): Promise<T> {
   const child = fork(fileURLToPath(new URL('../../../apps/runtime/dist/main.js', import.meta.url)), [], {
     env: { ...process.env, ...env },
   });
