@@ -21,13 +21,15 @@ import { Recorder } from './evaluate/recorder.js';
 import { serveDocs } from './http/docs.js';
 import { ErrorFilter } from './http/errors.js';
 import { secure } from './http/security.js';
-import { createMetrics } from './metrics.js';
+import { Heartbeat } from './heartbeat.js';
+import { IncidentKeeper } from './incident/keeper.js';
+import { createMetrics, lagGauge } from './metrics.js';
 import { ApiModule } from './module.js';
 import { INBOX } from './notify/channels.js';
 import { Delivery } from './notify/delivery.js';
 import { Dispatcher } from './notify/dispatcher.js';
 import { isAddress, readRunbook, type Runbook } from './notify/runbook.js';
-import { notifyOf } from './notify/settings/index.js';
+import { environmentTarget, notifyOf } from './notify/settings/index.js';
 import { trendReader } from './notify/trend.js';
 import { enableRules, loadRules, RuleError, type Rule } from '@vigil/rules';
 
@@ -81,7 +83,9 @@ async function start(
   const scope = config.ALERT_SCOPE;
   const timeoutSeconds = config.NOTIFY_TIMEOUT;
   const trend = trendReader(readers, () => rules);
-  const dispatcher = new Dispatcher({ store, scope, receivers, routes, rules, trend, log });
+  const incidents = new IncidentKeeper({ store: readers, scope, metrics, log });
+  lifecycle.onStop('incidents', () => incidents.stop());
+  const dispatcher = new Dispatcher({ store, scope, receivers, routes, rules, trend, incidents, log });
   const delivery = new Delivery({ store, scope, receivers, dispatcher, timeoutSeconds, database, metrics, log });
   lifecycle.onStop('delivery', () => delivery.stop());
 
@@ -104,8 +108,36 @@ async function start(
     log,
     onMessages: () => delivery.wake(),
   });
+  registry.registerMetric(lagGauge(() => evaluator.lag(new Date())));
+  if (config.HEARTBEAT_URL !== undefined) {
+    const target = environmentTarget('HEARTBEAT_URL', config.HEARTBEAT_URL, config.NOTIFY_ALLOW_PRIVATE);
+    const heartbeat = new Heartbeat({
+      target,
+      intervalSeconds: config.HEARTBEAT_INTERVAL,
+      timeoutSeconds,
+      obstacle: (now) => evaluator.obstacle(now),
+      metrics,
+      log,
+    });
+    lifecycle.onStop('heartbeat', () => heartbeat.stop());
+    heartbeat.start();
+  }
   health.add({ name: 'evaluation', required: true, check: () => evaluator.overdue(new Date()) });
-  const context = { store: readers, scope, rules, runbooks, evaluator, onOutbox: () => delivery.wake() };
+  const context = {
+    store: readers,
+    scope,
+    rules,
+    runbooks,
+    evaluator,
+    publicUrl,
+    received: {
+      key: config.ALERTMANAGER_WEBHOOK_KEY,
+      count: (alerts: { stored: number; own: number }) => {
+        for (const [result, count] of Object.entries(alerts)) metrics.received.inc({ result }, count);
+      },
+    },
+    onOutbox: () => delivery.wake(),
+  };
   const app = await createWeb({
     module: ApiModule.of(context, config.EVALUATION_INTERVAL),
     health,
@@ -120,6 +152,7 @@ async function start(
   });
   address = await listen(app, config.HOST, config.API_PORT, 'API_PORT');
   delivery.start();
+  incidents.start();
   app.get(EvaluationSchedule).start();
   log.info(
     {

@@ -51,6 +51,18 @@ export const configSchema = z.object({
   NOTIFY_ALLOW_PRIVATE: oneOf(ALLOW_PRIVATE, 'environment').describe(
     'Which receivers may have private addresses: none, those whose address the environment gives, all',
   ),
+  HEARTBEAT_URL: httpUrl()
+    .optional()
+    .describe(
+      "Address that is posted to while the rules are evaluated: a dead man's switch that alarms when it hears nothing",
+    ),
+  HEARTBEAT_INTERVAL: duration('1m', 1).describe('Time between two heartbeats, at least 1s'),
+  ALERTMANAGER_WEBHOOK_KEY: z
+    .string()
+    .min(16, 'at least 16 characters are expected')
+    .max(200, 'at most 200 characters are expected')
+    .optional()
+    .describe('Key with which an Alertmanager may post its webhooks to /api/v1/alertmanager; none may unless set'),
   PUBLIC_URL: httpUrl()
     .optional()
     .describe('Address of this API in links of messages; the one it listens on unless set'),

@@ -27,7 +27,7 @@ export function createMetrics(registry: Registry) {
     duration: new Histogram({
       name: 'vigil_rule_evaluation_duration_seconds',
       help: 'Time that one beat over all rules took.',
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
     }),
     alerts: new Gauge({
@@ -63,6 +63,34 @@ export function createMetrics(registry: Registry) {
       labelNames: ['status'],
       registers,
     }),
+    evaluatedAt: new Gauge({
+      name: 'vigil_evaluation_last_timestamp_seconds',
+      help: 'When the rules were last evaluated by this process, Unix time; of several processes the latest counts.',
+      registers,
+    }),
+    heartbeats: new Counter({
+      name: 'vigil_heartbeats_total',
+      help: 'Heartbeats by result: sent, failed (not taken), withheld (the rules were not evaluated, looked at each second).',
+      labelNames: ['result'],
+      registers,
+    }),
+    received: new Counter({
+      name: 'vigil_alerts_received_total',
+      help: 'Alerts of Alertmanagers that came in, by result: stored, own (alerts of ours, left out).',
+      labelNames: ['result'],
+      registers,
+    }),
+    incidentDuration: new Histogram({
+      name: 'vigil_incident_duration_seconds',
+      help: 'Time that it took to look into why an alert fired.',
+      buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    }),
+    incidentFailures: new Counter({
+      name: 'vigil_incident_failures_total',
+      help: 'Attempts to look into why an alert fired that failed.',
+      registers,
+    }),
     silences: new Gauge({
       name: 'vigil_silences',
       help: 'Silences that are active.',
@@ -70,3 +98,16 @@ export function createMetrics(registry: Registry) {
     }),
   };
 }
+
+/** A gauge that is asked when it is scraped: it grows while nothing happens. */
+export const lagGauge = (lag: () => number | undefined): Gauge =>
+  new Gauge({
+    name: 'vigil_evaluation_lag_seconds',
+    help: 'Age of what the rules were last decided on: it grows while beats fail or hang. Only of the process that evaluates.',
+    registers: [],
+    collect() {
+      const seconds = lag();
+      if (seconds === undefined) this.remove();
+      else this.set(seconds);
+    },
+  });

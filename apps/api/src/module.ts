@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { EVALUATOR, EvaluationSchedule, INTERVAL_SECONDS } from './evaluate/schedule.js';
+import { AlertmanagerController } from './http/alertmanager.controller.js';
 import { AlertsController } from './http/alerts.controller.js';
 import { API_CONTEXT, type ApiContext } from './http/context.js';
 import { GpuEventsController } from './http/gpu-events.controller.js';
@@ -22,6 +23,7 @@ export class ApiModule {
         SignalsController,
         RulesController,
         AlertsController,
+        AlertmanagerController,
         RequestsController,
         GpuEventsController,
         SilencesController,

@@ -112,6 +112,18 @@ const SERVICE: Signal[] = [
     ['per_token_sum', sum(M.perToken)],
     ['per_token_count', count(M.perToken)],
   ),
+  quotient(
+    'service',
+    {
+      id: 'request.queue.mean',
+      title: 'Queue time',
+      titleZh: '排队时间',
+      unit: 's',
+      description: 'Mean time that a request waited before it was begun, where the server tells it.',
+    },
+    ['queue_sum', sum(M.queue)],
+    ['queue_count', count(M.queue)],
+  ),
   rate(
     'service',
     {

@@ -16,6 +16,9 @@ const REQUEST = ['node', 'endpoint', 'gen_ai_operation_name', 'gen_ai_provider_n
 /** 10 ms doubling to 1,310.72 s: OpenTelemetry's bounds, carried on because an R1 answer outruns their last. */
 export const DURATION_BUCKETS: readonly number[] = Array.from({ length: 18 }, (_, i) => 0.01 * 2 ** i);
 
+/** Most requests wait for no time worth telling. */
+const QUEUE_BUCKETS: readonly number[] = [0.001, ...DURATION_BUCKETS];
+
 const PER_TOKEN_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5,
 ] as const;
@@ -53,6 +56,14 @@ export const REQUEST_METRICS = {
     help: '(duration - time to first token) / (output tokens - 1).',
     labels: REQUEST,
     buckets: PER_TOKEN_BUCKETS,
+  },
+  queue: {
+    name: 'vigil_request_queue_duration_seconds',
+    type: 'histogram',
+    unit: 's',
+    help: 'Time that a request waited in the queue before it was begun, where that is known.',
+    labels: REQUEST,
+    buckets: QUEUE_BUCKETS,
   },
   latency: {
     name: 'vigil_response_latency_seconds',

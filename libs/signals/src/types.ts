@@ -40,6 +40,8 @@ export type RequestMeasure =
   | 'first_token_count'
   | 'per_token_sum'
   | 'per_token_count'
+  | 'queue_sum'
+  | 'queue_count'
   | 'input_tokens'
   | 'output_tokens'
   | 'reasoning_tokens'

@@ -38,6 +38,8 @@ const REQUEST_MEASURES: Record<RequestMeasure, Measure> = {
   first_token_count: known('time_to_first_token'),
   per_token_sum: total('time_per_output_token'),
   per_token_count: known('time_per_output_token'),
+  queue_sum: total('queue_duration'),
+  queue_count: known('queue_duration'),
   input_tokens: total('input_tokens'),
   output_tokens: total('output_tokens'),
   reasoning_tokens: total('reasoning_tokens'),

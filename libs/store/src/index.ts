@@ -1,12 +1,15 @@
 export { writeGpuEvents, writeGpuSamples, writeNodeSamples, writeRequests } from './bulk.js';
 export * from './entities/alert.js';
+export * from './entities/incident.js';
 export { GpuEventEntity } from './entities/gpu-event.js';
 export * from './entities/notification.js';
 export { GpuSampleEntity } from './entities/gpu-sample.js';
 export { NodeSampleEntity } from './entities/node-sample.js';
 export { RequestEntity } from './entities/request.js';
 export { dropExpired } from './partitions.js';
+export { readCourses, type CourseRow, type CourseWindow } from './query/course.js';
 export * from './query/index.js';
+export { sumIntoMinutes } from './rollup.js';
 export type * from './rows.js';
 export { connect, connectionProblem, createStore, isTransient } from './store.js';
 export { transaction } from './transaction.js';

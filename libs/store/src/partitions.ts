@@ -51,6 +51,8 @@ export async function dropExpired(store: DataSource, now: Date, retentionSeconds
     }
     await store.query(`DELETE FROM ${rollup} WHERE minute < $1`, [limit]);
   }
+  // Incidents go with the transitions that they belong to.
   await store.query('DELETE FROM alert_transition WHERE at < $1', [limit]);
+  await store.query('DELETE FROM alert_received WHERE updated_at < $1', [limit]);
   return dropped;
 }

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AlertEntity, AlertTransitionEntity } from './entities/alert.js';
+import { AlertIncidentEntity, ReceivedAlertEntity } from './entities/incident.js';
 import { GpuEventEntity } from './entities/gpu-event.js';
 import {
   NotificationEntity,
@@ -16,6 +17,8 @@ import { prepareDay } from './partitions.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 import { Notifications1700000002000 } from './migrations/1700000002000-notifications.js';
 import { Infrastructure1700000100000 } from './migrations/1700000100000-infrastructure.js';
+import { Beats1700000400000 } from './migrations/1700000400000-beats.js';
+import { Incidents1700000300000 } from './migrations/1700000300000-incidents.js';
 
 /** Any number will do, as long as nobody else takes it: held while the schema is brought up to date. */
 const MIGRATION_LOCK = 814_001;
@@ -66,12 +69,20 @@ export function createStore(options: StoreOptions): DataSource {
       NodeSampleEntity,
       AlertEntity,
       AlertTransitionEntity,
+      AlertIncidentEntity,
+      ReceivedAlertEntity,
       NotificationEntity,
       NotificationGroupEntity,
       NotificationItemEntity,
       SilenceEntity,
     ],
-    migrations: [Initial1700000000000, Notifications1700000002000, Infrastructure1700000100000],
+    migrations: [
+      Initial1700000000000,
+      Notifications1700000002000,
+      Infrastructure1700000100000,
+      Incidents1700000300000,
+      Beats1700000400000,
+    ],
     migrationsTableName: 'vigil_migration',
     synchronize: false,
     // A query that hangs (a dead network, a lock) must end, or a beat would wait for ever.

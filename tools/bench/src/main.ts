@@ -8,43 +8,51 @@ import type { Bench } from './types.js';
 /** Loaded when asked for: each needs other packages. */
 const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   aborts: () => import('./aborts.js'),
+  alerts: () => import('./alerts.js'),
   gpu: () => import('./gpu.js'),
+  model: () => import('./model.js'),
   proxy: () => import('./proxy.js'),
   runtime: () => import('./runtime.js'),
   'runtime-gpu': () => import('./runtime-gpu.js'),
 };
 
-const PAGE = fileURLToPath(new URL('../../../docs/BENCHMARKS.md', import.meta.url));
+const ROOT = new URL('../../../', import.meta.url);
 
-async function main(name: string | undefined): Promise<number> {
+async function main(name: string | undefined, size: string | undefined): Promise<number> {
   const load = name === undefined ? undefined : BENCHES[name];
   if (name === undefined || !load) {
     console.error(`Say which benchmark: npm run bench -- ${Object.keys(BENCHES).join('|')}`);
     return 2;
   }
+  if (size !== undefined && !/^[1-9]\d*$/.test(size)) {
+    console.error(`"${size}" is no number of cases: give a whole number above 0, or none.`);
+    return 2;
+  }
   const { bench } = await load();
   console.log(bench.title);
-  const result = await bench.run((text) => console.log(`· ${text}`));
+  const result = await bench.run((text) => console.log(`· ${text}`), size === undefined ? undefined : Number(size));
   console.log(`\n${printable(result)}`);
   const text = section(name, bench.title, result, await describeMachine(), new Date());
-  const page = await readFile(PAGE, 'utf8').catch(() => '');
-  await writeFile(PAGE, await format(replaceSection(page, name, text)));
-  console.log('\nWritten to docs/BENCHMARKS.md.');
+  const page = bench.page ?? 'docs/BENCHMARKS.md';
+  const path = fileURLToPath(new URL(page, ROOT));
+  const before = await readFile(path, 'utf8').catch(() => '');
+  await writeFile(path, await format(replaceSection(before, name, text), path));
+  console.log(`\nWritten to ${page}.`);
   return 0;
 }
 
 /** As the repository's other pages are; without prettier (a machine with the build alone) as it is. */
-async function format(page: string): Promise<string> {
+async function format(page: string, path: string): Promise<string> {
   try {
     const prettier = await import('prettier');
-    return await prettier.format(page, { ...(await prettier.resolveConfig(PAGE)), filepath: PAGE });
+    return await prettier.format(page, { ...(await prettier.resolveConfig(path)), filepath: path });
   } catch {
     return page;
   }
 }
 
 try {
-  process.exitCode = await main(process.argv[2]);
+  process.exitCode = await main(process.argv[2], process.argv[3]);
 } catch (error) {
   console.error(error instanceof UserError ? error.message : describeError(error));
   process.exitCode = 1;

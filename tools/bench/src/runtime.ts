@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildRandomModel, RANDOM_125M } from '@vigil/model';
-import { startLlamaServer, startRuntime, type Env, type Server } from './servers.js';
+import { startLlamaServer, startRuntime, withRuntime, type Env, type Server } from './servers.js';
 import { median, quantile } from './statistics.js';
 import { runStream, runStreams, type Load, type StreamFigures } from './streams.js';
 import type { Bench, Table } from './types.js';
@@ -107,15 +107,6 @@ interface Place {
 }
 
 type Say = (line: string) => void;
-
-async function withRuntime<T>(env: Env, use: (url: string) => Promise<T>): Promise<T> {
-  const server = await startRuntime(env);
-  try {
-    return await use(server.url);
-  } finally {
-    await server.stop();
-  }
-}
 
 const load = ({ subject }: Place, url: string, change: Partial<Load> = {}): Load => ({
   url,

@@ -28,6 +28,16 @@ export async function startRuntime(env: Env): Promise<Server> {
   }
 }
 
+/** Starts the runtime, hands its address over, and ends it. */
+export async function withRuntime<T>(env: Env, use: (url: string) => Promise<T>): Promise<T> {
+  const server = await startRuntime(env);
+  try {
+    return await use(server.url);
+  } finally {
+    await server.stop();
+  }
+}
+
 const PATIENCE_MS = 60_000;
 
 /** llama.cpp's own server, of the same version best. @throws UserError where it ends at its start, or is not ready in time */

@@ -14,9 +14,12 @@ export interface BenchResult {
 export interface Bench {
   /** One line. */
   title: string;
+  /** Where it is written down, from the repository's root. Unless said: docs/BENCHMARKS.md. */
+  page?: string;
   /**
    * @param say tells what is being done
+   * @param size how much of it, where it can be done in part
    * @throws UserError where this machine lacks what it takes
    */
-  run(say: (line: string) => void): Promise<BenchResult>;
+  run(say: (line: string) => void, size?: number): Promise<BenchResult>;
 }

@@ -55,3 +55,13 @@ export function toHalf(value: number): number {
   const middle = 2 ** (shift - 1);
   return sign | (half + (rest > middle || (rest === middle && half % 2 === 1) ? 1 : 0));
 }
+
+/** The number that a 16-bit float stands for. */
+export function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}

@@ -16,6 +16,19 @@ export async function tryLock(sql: Sql, scope: string): Promise<boolean> {
   return row.held;
 }
 
+/** When a scope's rules were last evaluated, by whichever process. */
+export async function readBeat(sql: Sql, scope: string): Promise<Date | undefined> {
+  const [row] = (await sql.query('SELECT at FROM evaluation_beat WHERE scope = $1', [scope])) as { at: Date }[];
+  return row?.at;
+}
+
+export async function writeBeat(sql: Sql, scope: string, at: Date): Promise<void> {
+  await sql.query(
+    'INSERT INTO evaluation_beat (scope, at) VALUES ($1, $2) ON CONFLICT (scope) DO UPDATE SET at = excluded.at',
+    [scope, at],
+  );
+}
+
 export interface StoredAlert extends Alert {
   rule: string;
 }
@@ -129,6 +142,22 @@ export async function lastContext(
     [scope, rule, fingerprint],
   )) as { context: Record<string, unknown> }[];
   return row?.context;
+}
+
+/** The transition with which an alert last fired: the id that it has at `/api/v1/alerts/:id`. */
+export async function lastFiring(
+  sql: Sql,
+  scope: string,
+  rule: string,
+  fingerprint: string,
+): Promise<string | undefined> {
+  const [row] = (await sql.query(
+    `SELECT max(id) AS id FROM alert_transition
+     WHERE scope = $1 AND rule = $2 AND fingerprint = $3 AND to_state = 'firing'
+       AND (context->>'firedAt')::timestamptz = at`,
+    [scope, rule, fingerprint],
+  )) as [{ id: string | null }];
+  return row.id ?? undefined;
 }
 
 /** Puts messages into the outbox, one a channel. The table takes only one for a transition and channel. */

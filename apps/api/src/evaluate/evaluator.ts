@@ -4,9 +4,11 @@ import type { DataSource } from 'typeorm';
 import { isDefect, type DatabaseState, type Sql } from '../database.js';
 import type { ApiMetrics } from '../metrics.js';
 import { ALERT_STATES, decide, type Rule } from '@vigil/rules';
-import { dropAlerts, readAlerts, tryLock, writeAlerts, type StoredAlert } from './alert-store.js';
-import { readSignal } from './read.js';
+import { dropAlerts, readAlerts, readBeat, tryLock, writeAlerts, writeBeat, type StoredAlert } from './alert-store.js';
+import { changedOf, keyOf } from './changed.js';
+import { readRules, type Answer } from './read-rules.js';
 import type { LoadedRule, Recorder } from './recorder.js';
+import { beatTime } from './schedule.js';
 
 export interface EvaluatorOptions {
   store: DataSource;
@@ -39,6 +41,7 @@ export class Evaluator {
   private running: Promise<BeatResult> | undefined;
   private lastBeat: Date | undefined;
   private watchedSince: Date | undefined;
+  private isLeading = false;
   /** When a beat was last tried without one before it still running. */
   private begunAt: Date | undefined;
   /** Longest time between two beats that counts as watched, in seconds. */
@@ -56,12 +59,14 @@ export class Evaluator {
       metrics.beats.inc({ result: 'overlap' });
       return 'overlap';
     }
-    this.begunAt = this.options.now?.() ?? new Date();
+    this.begunAt = this.now();
     this.running = this.attempt();
     const result = await this.running;
     this.running = undefined;
     metrics.beats.inc({ result });
     metrics.leader.set(result === 'evaluated' ? 1 : 0);
+    // A beat that failed is late, and no reason to think that somebody else evaluates.
+    if (result !== 'failed') this.isLeading = result === 'evaluated';
     if (result === 'elsewhere') metrics.alerts.reset();
     return result;
   }
@@ -74,14 +79,41 @@ export class Evaluator {
     return `The rules are being evaluated for ${Math.round(seconds)} s: PostgreSQL hangs or is too slow.`;
   }
 
+  /** Whether this process is the one that evaluates, as far as it knows. */
+  get leads(): boolean {
+    return this.isLeading;
+  }
+
+  /** Seconds since the beat whose decisions were last written down; undefined where another process evaluates. */
+  lag(now: Date): number | undefined {
+    return this.isLeading && this.lastBeat ? Math.max(0, (now.getTime() - this.lastBeat.getTime()) / 1000) : undefined;
+  }
+
+  /** A sentence where this process does not really evaluate: another one does, beats fail, or no rule can be read. */
+  obstacle(now: Date): string | undefined {
+    const lag = this.lag(now);
+    if (lag === undefined) return 'Another process evaluates the rules, or none has yet.';
+    if (lag > Math.max(5, 3 * this.options.intervalSeconds))
+      return `The rules were last evaluated ${Math.round(lag)} s ago.`;
+    const all = [...this.status.values()];
+    if (all.length > 0 && all.every(({ error }) => error !== null)) return 'No rule could be evaluated.';
+    return undefined;
+  }
+
   /** Resolves once no beat runs. */
   async idle(): Promise<void> {
     await this.running;
   }
 
+  /** Beats that are on time are whole intervals apart, so that a `for` of five beats is five beats. */
+  private now(): Date {
+    if (this.options.now) return this.options.now();
+    return new Date(beatTime(Date.now(), this.options.intervalSeconds * 1000));
+  }
+
   private async attempt(): Promise<BeatResult> {
     const { store, database, metrics, onMessages } = this.options;
-    const now = this.options.now?.() ?? new Date();
+    const now = this.now();
     const end = metrics.duration.startTimer();
     try {
       const told = await transaction(store, (runner) => this.evaluate(runner, now));
@@ -89,6 +121,7 @@ export class Evaluator {
       if (told === undefined) return 'elsewhere';
       end();
       this.lastBeat = now;
+      metrics.evaluatedAt.set(now.getTime() / 1000);
       if (told > 0) onMessages();
       return 'evaluated';
     } catch (error) {
@@ -101,29 +134,39 @@ export class Evaluator {
 
   /** @returns how many messages were put into the outbox; undefined where another process evaluates */
   private async evaluate(sql: Sql, now: Date): Promise<number | undefined> {
-    const { scope, rules, recorder } = this.options;
+    const { store, scope, rules, recorder } = this.options;
     if (!(await tryLock(sql, scope))) return undefined;
+    if (this.isElsewhere(await readBeat(sql, scope), now)) return undefined;
     const stored = await readAlerts(sql, scope);
-    if (this.isElsewhere(stored, now)) return undefined;
+    const before = Map.groupBy(stored, ({ rule }) => rule);
     const options = { maxGapSeconds: this.maxGapSeconds, absenceCounts: this.absenceCounts(now) };
+    const answers = await readRules(
+      store,
+      rules.map(({ rule }) => rule),
+      now,
+    );
     const alerts: StoredAlert[] = [];
+    const decided: StoredAlert[] = [];
     let told = 0;
     for (const loaded of rules) {
       const { name } = loaded.rule;
-      const before = stored.filter((alert) => alert.rule === name);
-      const readings = await this.read(loaded.rule, now);
+      const known = before.get(name) ?? [];
+      const readings = this.readingsOf(loaded.rule, answers.get(loaded.rule)!, now);
       if (!readings) {
-        alerts.push(...before);
+        alerts.push(...known);
         continue;
       }
-      const decision = decide(loaded.rule, before, readings, now, options);
-      const after = decision.alerts.map((alert) => ({ ...alert, rule: name }));
+      const decision = decide(loaded.rule, known, readings, now, options);
       await dropAlerts(sql, scope, name, decision.forgotten);
-      await writeAlerts(sql, scope, after);
-      for (const transition of decision.transitions) told += await recorder.record(sql, loaded, transition);
+      const after = decision.alerts.map((alert) => ({ ...alert, rule: name }));
       alerts.push(...after);
+      decided.push(...after);
+      for (const transition of decision.transitions) told += await recorder.record(sql, loaded, transition);
     }
+    const written = new Map(stored.map((alert) => [keyOf(alert), alert]));
+    await writeAlerts(sql, scope, changedOf(written, decided, this.options.intervalSeconds));
     told += await recorder.retire(sql, stored, new Set(rules.map(({ rule }) => rule.name)), now);
+    await writeBeat(sql, scope, now);
     this.count(alerts);
     return told;
   }
@@ -132,10 +175,9 @@ export class Evaluator {
    * Another process has evaluated just now. The lock alone would let several processes take turns; so one that is not the
    * last to have evaluated leaves it to the other until that one misses a beat.
    */
-  private isElsewhere(stored: readonly StoredAlert[], now: Date): boolean {
-    const latest = stored.reduce((max, alert) => Math.max(max, alert.evaluatedAt.getTime()), 0);
-    if (latest === this.lastBeat?.getTime()) return false;
-    const age = now.getTime() - latest;
+  private isElsewhere(latest: Date | undefined, now: Date): boolean {
+    if (!latest || latest.getTime() === this.lastBeat?.getTime()) return false;
+    const age = now.getTime() - latest.getTime();
     return age >= 0 && age < this.options.intervalSeconds * 900;
   }
 
@@ -146,22 +188,20 @@ export class Evaluator {
   }
 
   /** A rule's readings; undefined where its query failed, which must not stop the others. */
-  private async read(rule: Rule, now: Date): Promise<SignalValue[] | undefined> {
-    const { store, metrics, log } = this.options;
+  private readingsOf(rule: Rule, answer: Answer, now: Date): SignalValue[] | undefined {
+    const { metrics, log } = this.options;
     const before = this.status.get(rule.name)!;
     metrics.evaluations.inc({ rule: rule.name });
-    try {
-      const readings = await readSignal(store, rule, now);
+    if ('values' in answer) {
       this.status.set(rule.name, { evaluatedAt: now, error: null });
-      return readings;
-    } catch (error) {
-      const reason = errorMessage(error);
-      metrics.evaluationFailures.inc({ rule: rule.name });
-      if (before.error === null)
-        log.warn({ rule: rule.name, reason }, 'a rule could not be evaluated; its alerts stay as they are');
-      this.status.set(rule.name, { evaluatedAt: before.evaluatedAt, error: `Its query failed: ${reason}.` });
-      return undefined;
+      return answer.values;
     }
+    const reason = errorMessage(answer.error);
+    metrics.evaluationFailures.inc({ rule: rule.name });
+    if (before.error === null)
+      log.warn({ rule: rule.name, reason }, 'a rule could not be evaluated; its alerts stay as they are');
+    this.status.set(rule.name, { evaluatedAt: before.evaluatedAt, error: `Its query failed: ${reason}.` });
+    return undefined;
   }
 
   private report(error: unknown): void {
@@ -175,10 +215,9 @@ export class Evaluator {
   private count(alerts: readonly StoredAlert[]): void {
     const { metrics, rules } = this.options;
     metrics.alerts.reset();
+    const counts = Map.groupBy(alerts, ({ rule, state }) => `${rule} ${state}`);
     for (const { rule } of rules)
-      for (const state of ALERT_STATES) {
-        const inState = alerts.filter((alert) => alert.rule === rule.name && alert.state === state);
-        metrics.alerts.set({ rule: rule.name, state }, inState.length);
-      }
+      for (const state of ALERT_STATES)
+        metrics.alerts.set({ rule: rule.name, state }, counts.get(`${rule.name} ${state}`)?.length ?? 0);
   }
 }

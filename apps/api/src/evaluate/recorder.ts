@@ -4,7 +4,14 @@ import type { Sql } from '../database.js';
 import type { Channel } from '../notify/channels.js';
 import { contextOf, isStatus, type Message, type TransitionContext } from '../notify/message.js';
 import { isUnresolved, type Rule, type Transition } from '@vigil/rules';
-import { addNotifications, addTransition, dropAlerts, lastContext, type StoredAlert } from './alert-store.js';
+import {
+  addNotifications,
+  addTransition,
+  dropAlerts,
+  lastContext,
+  lastFiring,
+  type StoredAlert,
+} from './alert-store.js';
 
 /** A rule with what its messages say besides. */
 export interface LoadedRule {
@@ -34,7 +41,8 @@ export class Recorder {
     const id = await addTransition(sql, scope, { rule: rule.name, fingerprint, labels, from, to, at, value, context });
     if (!transition.notify || !isStatus(to)) return 0;
     log.info({ rule: rule.name, labels, from, to, value }, 'an alert changed');
-    const links = { alert: this.alertLink(rule.name), runbook: hasRunbook ? this.runbookLink(rule) : null };
+    const firing = to === 'firing' ? id : await lastFiring(sql, scope, rule.name, fingerprint);
+    const links = { alert: this.alertLink(rule.name, firing), runbook: hasRunbook ? this.runbookLink(rule) : null };
     return this.post(sql, id, { status: to, rule: rule.name, labels, value, at, context, steps, links });
   }
 
@@ -54,7 +62,8 @@ export class Recorder {
       const context = { ...(last as unknown as TransitionContext), ruleRemoved: true as const };
       const ended = { rule, fingerprint, labels, from, to: 'resolved' as const, at: now, value, context };
       const id = await addTransition(sql, scope, ended);
-      const links = { alert: this.alertLink(rule), runbook: null };
+      const firing = await lastFiring(sql, scope, rule, fingerprint);
+      const links = { alert: this.alertLink(rule, firing), runbook: null };
       told += await this.post(sql, id, { status: 'resolved', rule, labels, value, at: now, context, steps: [], links });
     }
     return told;
@@ -70,8 +79,10 @@ export class Recorder {
     return messages.length;
   }
 
-  private alertLink(rule: string): string {
-    return `${this.options.publicUrl()}/api/v1/alerts?rule=${encodeURIComponent(rule)}`;
+  /** To the alert with all that is known of why it fired; to those of its rule where its firing is forgotten. */
+  private alertLink(rule: string, firing: string | undefined): string {
+    const path = firing === undefined ? `?rule=${encodeURIComponent(rule)}` : `/${firing}`;
+    return `${this.options.publicUrl()}/api/v1/alerts${path}`;
   }
 
   private runbookLink(rule: Rule): string {

@@ -1,15 +1,19 @@
-import { Controller, Get, Inject, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
+import { ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ask } from '../database.js';
 import { ALERT_STATES } from '@vigil/rules';
 import { readSilences } from '../notify/silence-store.js';
-import { ALERT_COLUMNS, readHistory, toAlertItem, type RankedAlertRow } from './alert-queries.js';
+import { readAlert } from './alert-detail.js';
+import { readAlerts, readHistory, toAlertItem } from './alert-queries.js';
 import { API_CONTEXT, type ApiContext } from './context.js';
 import { decodeCursor, page } from './cursor.js';
 import { DescribeErrors } from './docs.js';
-import { AlertList, TransitionList } from './dto.js';
+import { AlertList, ErrorAnswer, SOURCES, TransitionList } from './dto.js';
+import { ApiError } from './errors.js';
+import { AlertDetail } from './incident-dto.js';
 import { choices, knownOnly, text, time, wholeNumber, type Query as Parameters } from './parameters.js';
+import { runbookPath } from './rules.controller.js';
 
 const word = (max: number) =>
   z
@@ -26,27 +30,22 @@ export class AlertsController {
   constructor(@Inject(API_CONTEXT) private readonly context: ApiContext) {}
 
   @Get()
-  @ApiOperation({ summary: 'How every rule stands for every set of labels: what fires first' })
+  @ApiOperation({ summary: 'How every rule stands for every set of labels, and alerts of others: what fires first' })
   @ApiQuery({ name: 'state', required: false, enum: ALERT_STATES, isArray: true, style: 'form', explode: false })
+  @ApiQuery({ name: 'source', required: false, enum: SOURCES, isArray: true, style: 'form', explode: false })
   @ApiQuery({ name: 'rule', required: false })
   @ApiQuery({ name: 'limit', required: false, description: '1 to 1000; 200 unless given' })
   @ApiQuery({ name: 'cursor', required: false })
   @ApiOkResponse({ type: AlertList })
   async alerts(@Query() query: Parameters): Promise<AlertList> {
-    knownOnly(query, ['state', 'rule', 'limit', 'cursor']);
+    knownOnly(query, ['state', 'source', 'rule', 'limit', 'cursor']);
     const limit = wholeNumber(query, 'limit', 200, 1, 1000);
     const states = choices(query, 'state', ALERT_STATES) ?? null;
+    const sources = choices(query, 'source', SOURCES) ?? null;
     const rule = text(query, 'rule') ?? null;
     const after = decodeCursor(text(query, 'cursor'), ALERT_CURSOR);
-    const rows = (await ask(() =>
-      this.context.store.query(
-        `SELECT ${ALERT_COLUMNS} FROM (SELECT *, array_position(ARRAY['firing', 'no_data', 'pending', 'resolved', 'inactive'], state) AS rank FROM alert) AS alert
-         WHERE scope = $1 AND ($2::text[] IS NULL OR state = ANY($2)) AND ($3::text IS NULL OR rule = $3)
-           AND ($4::int IS NULL OR (rank, rule, fingerprint) > ($4, $5, $6))
-         ORDER BY rank, rule, fingerprint LIMIT $7`,
-        [this.context.scope, states, rule, ...(after ?? [null, null, null]), limit + 1],
-      ),
-    )) as RankedAlertRow[];
+    const filter = { states, sources, rule, after, limit: limit + 1 };
+    const rows = await ask(() => readAlerts(this.context.store, this.context.scope, filter));
     const { items, next } = page(rows, limit, (last) => [last.rank, last.rule, last.fingerprint]);
     const silences = await ask(() => readSilences(this.context.store, this.context.scope, new Date()));
     return { items: items.map((row) => toAlertItem(row, this.context, silences)), next };
@@ -75,5 +74,18 @@ export class AlertsController {
     };
     const rows = await ask(() => readHistory(this.context.store, this.context.scope, filter));
     return page(rows, limit, (last) => [last.id]);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One firing of an alert in full: what moved first, which requests, how it ended' })
+  @ApiOkResponse({ type: AlertDetail })
+  @ApiNotFoundResponse({ type: ErrorAnswer })
+  async alert(@Param('id') id: string): Promise<AlertDetail> {
+    const { store, scope, rules } = this.context;
+    const found = /^\d{1,18}$/.test(id) ? await ask(() => readAlert(store, scope, id)) : undefined;
+    if (!found)
+      throw new ApiError(404, 'not_found', `There is no alert "${id}". /api/v1/alerts lists them, each with its id.`);
+    const rule = rules.find(({ name }) => name === found.rule);
+    return { ...found, runbook: rule ? runbookPath(this.context, rule) : null };
   }
 }

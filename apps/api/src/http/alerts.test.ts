@@ -74,6 +74,41 @@ describe('GET /api/v1/alerts', () => {
     expect(await rulesOf({ rule: `'; --` })).toEqual([[]]);
   });
 
+  it('in full, by the id of its firing: with its incident and its history', async () => {
+    const [first] = (await get('/api/v1/alerts', { state: 'firing' })).body.items;
+    expect(first).toMatchObject({ source: 'vigil', id: expect.stringMatching(/^\d+$/) });
+    let body: any;
+    await until('the incident', async () => {
+      ({ body } = await get(`/api/v1/alerts/${first.id}`));
+      return body.incident !== null;
+    });
+    expect(body).toMatchObject({
+      id: first.id,
+      rule: 'GpuFull',
+      state: 'firing',
+      resolvedAt: null,
+      value: 0.95,
+      context: { severity: 'critical', signal: 'gpu.memory.ratio' },
+      runbook: '/api/v1/rules/GpuFull/runbook',
+      incident: { status: 'complete', isKnown: false, ending: null },
+    });
+    expect(body.incident.lines).toHaveLength(3);
+    expect(body.history.map((t: any) => t.to)).toEqual(['firing']);
+    const { schemas } = (await get('/docs-json')).body.components;
+    for (const [schema, item] of [
+      ['AlertDetail', body],
+      ['IncidentItem', body.incident],
+      ['IncidentRequests', body.incident.requests],
+    ] as const)
+      expect(Object.keys(item).toSorted(), schema).toEqual(Object.keys(schemas[schema].properties).toSorted());
+  });
+
+  it.each(['0', '999999999', 'x', '-1', '1e3', '9'.repeat(30)])('there is none of the id %s', async (id) => {
+    const { status, body } = await get(`/api/v1/alerts/${id}`);
+    expect(status).toBe(404);
+    expect(body.error.message).toContain(`There is no alert "${id}".`);
+  });
+
   it('has a history', async () => {
     const found = await api.pages('/api/v1/alerts/history', { limit: '1' });
     expect(

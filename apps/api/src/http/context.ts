@@ -10,6 +10,10 @@ export interface ApiContext {
   rules: readonly Rule[];
   runbooks: ReadonlyMap<string, Runbook>;
   evaluator: Evaluator;
+  /** This API's address in links, without a slash at its end. */
+  publicUrl: () => string;
+  /** What Alertmanagers post: the key that they need, undefined where none may, and where it is counted. */
+  received: { key: string | undefined; count: (alerts: { stored: number; own: number }) => void };
   /** Told where something may have to be sent now. */
   onOutbox: () => void;
 }

@@ -102,7 +102,20 @@ class AlertSilence {
   @ApiProperty({ type: String }) reason!: string;
 }
 
+export class ReceivedAnswer {
+  @ApiProperty({ type: Number, description: 'Alerts that are kept' }) stored!: number;
+  @ApiProperty({ type: Number, description: 'Alerts of ours that came back, and are left out' }) own!: number;
+}
+
+export const SOURCES = ['vigil', 'alertmanager'] as const;
+
 export class AlertItem {
+  @ApiProperty({
+    ...textOrNull,
+    description: 'Of its latest firing, for /api/v1/alerts/:id; null while it never fired',
+  })
+  id!: string | null;
+  @ApiProperty({ enum: SOURCES, description: 'Who decides on it' }) source!: string;
   @ApiProperty({ type: String }) rule!: string;
   @ApiProperty(labels) labels!: Record<string, string>;
   @ApiProperty({ enum: ['inactive', 'pending', 'firing', 'resolved', 'no_data'] }) state!: string;
@@ -122,6 +135,7 @@ export class AlertItem {
   @ApiProperty(textOrNull) runbook!: string | null;
   @ApiProperty({ type: Boolean, description: 'It is about a recording that is played, not about a real GPU' })
   replay!: boolean;
+  @ApiProperty({ ...textOrNull, description: 'Where its source shows it; null for ours' }) link!: string | null;
   @ApiProperty({ type: AlertSilence, nullable: true, description: 'Why nobody is told of it now' })
   silence!: AlertSilence | null;
 }

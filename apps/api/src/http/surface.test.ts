@@ -19,8 +19,10 @@ describe('around it', () => {
         .filter((path) => path.startsWith('/api/'))
         .toSorted(),
     ).toEqual([
+      '/api/v1/alertmanager',
       '/api/v1/alerts',
       '/api/v1/alerts/history',
+      '/api/v1/alerts/{id}',
       '/api/v1/gpu-events',
       '/api/v1/notifications',
       '/api/v1/notifications/{id}/retry',

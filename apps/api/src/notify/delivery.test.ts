@@ -76,6 +76,8 @@ describe('an alert', () => {
     const firing = JSON.stringify(receiver.received[0]!.body);
     for (const part of ['95 %', 'above 90 %', `node: ${node}`, 'gpu: 0', 'What to do', 'nvidia-smi', '#d00000'])
       expect(firing).toContain(part);
+    expect(firing).toContain('*Why*\\n• Too little is known of the time before to say what moved first.');
+    expect(firing).toMatch(/<https:\/\/vigil\.example\/api\/v1\/alerts\/\d+\|Alert>/);
     expect(firing).toContain('<https://vigil.example/api/v1/rules/GpuFull/runbook|Runbook>');
     expect(firing).not.toMatch(/resolved/i);
     const history = await (await fetch(`${api}/api/v1/alerts/history`)).text();

@@ -7,6 +7,9 @@ import { sparkline } from './sparkline.js';
 /** More alerts than these are only counted. */
 const SECTIONS = 10;
 
+/** A sentence of an incident, in characters. */
+const WHY_LENGTH = 600;
+
 /** What a message says, in plain text that no channel has escaped yet. */
 export interface Digest {
   tone: Tone;
@@ -24,6 +27,8 @@ export interface Section {
   summary: string;
   /** What has to be known before one acts. */
   notes: string[];
+  /** What moved first, how it stands, which requests. */
+  why: readonly string[];
   facts: { name: string; text: string }[];
   /** Labels by name; all but the one that the headline tells. */
   where: [string, string][];
@@ -91,6 +96,7 @@ function section(message: Message): Section {
     rule: message.rule,
     summary: context.summary,
     notes: notesOf(message),
+    why: whyOf(message),
     facts: [
       { name: status === 'firing' ? 'Value' : 'Last value', text: value },
       ...(chart === '' ? [] : [{ name: 'Before', text: chart }]),
@@ -119,6 +125,9 @@ export function notesOf({ status, context }: Message): string[] {
   if (context.ruleRemoved) notes.push('The rule was removed while it fired; the cause may still be there.');
   return notes;
 }
+
+/** The sentences of the incident, each short enough for every channel. */
+export const whyOf = ({ why = [] }: Message): string[] => why.map((line) => cut(oneLine(line), WHY_LENGTH));
 
 export function sinceOf(message: Message): string {
   const { status, at, context } = message;

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { render, type Rule } from '@vigil/rules';
 import { errorMessage, type Logger } from '@vigil/service';
+import type { IncidentKeeper } from '../incident/keeper.js';
+import { readLines } from '../incident/store.js';
 import { transaction } from '@vigil/store';
 import type { DataSource } from 'typeorm';
 import type { Sql } from '../database.js';
@@ -26,6 +28,8 @@ import type { TrendReader } from './trend.js';
 
 /** Events in one transaction. */
 const AT_ONCE = 500;
+/** How long messages wait at the most for what is found out about why an alert fired. */
+const INCIDENT_WAIT_MS = 500;
 /** Alerts of one transaction whose course is looked up: in a storm, speed is worth more. */
 const TRENDS = 20;
 
@@ -36,6 +40,7 @@ export interface DispatcherOptions {
   routes: readonly Route[];
   rules: readonly Rule[];
   trend: TrendReader;
+  incidents: Pick<IncidentKeeper, 'prepare'>;
   log: Logger;
 }
 
@@ -61,15 +66,26 @@ export class Dispatcher {
   async pass(now = new Date()): Promise<boolean> {
     const { store, scope } = this.options;
     if (this.names.length === 0 || !(await isAnythingDue(store, scope, this.names))) return false;
+    await this.options.incidents.prepare(INCIDENT_WAIT_MS);
     return transaction(store, async (sql) => {
       if (!(await tryDispatchLock(sql, scope))) return false;
-      const events = await readEvents(sql, scope, AT_ONCE);
+      const events = await this.explained(sql, await readEvents(sql, scope, AT_ONCE));
       await this.dispatch(sql, events, now);
       await dropEvents(
         sql,
         events.map(({ notificationId }) => notificationId),
       );
       return events.length === AT_ONCE;
+    });
+  }
+
+  /** With the sentences of their incidents, where these are known already. */
+  private async explained<E extends Event>(sql: Sql, events: readonly E[]): Promise<E[]> {
+    const ids = events.map(({ transitionId }) => transitionId);
+    const lines = await readLines(sql, this.options.scope, ids);
+    return events.map((event) => {
+      const why = lines.get(event.transitionId);
+      return why && why.length > 0 ? { ...event, message: { ...event.message, why } } : event;
     });
   }
 

@@ -33,6 +33,8 @@ export interface Message {
   /** The first things to do, from the runbook. */
   steps: readonly string[];
   links: { alert: string; runbook: string | null };
+  /** The sentences of its incident: what moved first, how it stands, which requests. */
+  why?: readonly string[];
   /** How the signal went before, oldest first. */
   trend?: Trend;
 }

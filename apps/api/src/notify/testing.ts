@@ -54,4 +54,7 @@ export const HOSTILE: Readonly<Record<string, string>> = {
 };
 
 export const hostile = (change: Partial<Message> = {}): Message =>
-  message({ labels: { ...HOSTILE }, ...change }, { summary: Object.values(HOSTILE).join(' ') });
+  message(
+    { labels: { ...HOSTILE }, why: Object.values(HOSTILE), ...change },
+    { summary: Object.values(HOSTILE).join(' ') },
+  );

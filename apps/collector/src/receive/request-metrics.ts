@@ -18,7 +18,7 @@ type Labels = Record<string, string>;
 export class RequestMetrics {
   private readonly counters: Record<'requests' | 'tokens' | 'answers' | 'reasonings' | 'flaws', Counter>;
   private readonly histograms: Record<
-    'duration' | 'firstToken' | 'perToken' | 'latency' | 'repetition' | 'reasoningShare',
+    'duration' | 'firstToken' | 'perToken' | 'queue' | 'latency' | 'repetition' | 'reasoningShare',
     Histogram
   >;
   private readonly known = new Set<string>();
@@ -41,6 +41,7 @@ export class RequestMetrics {
       duration: histogram(M.duration),
       firstToken: histogram(M.firstToken),
       perToken: histogram(M.perToken),
+      queue: histogram(M.queue),
       latency: histogram(M.latency),
       repetition: histogram(M.repetition),
       reasoningShare: histogram(M.reasoningShare),
@@ -55,6 +56,7 @@ export class RequestMetrics {
     histograms.duration.observe({ ...labels, error_type: this.errorType(row.errorType) }, row.duration);
     observe(histograms.firstToken, labels, row.timeToFirstToken);
     observe(histograms.perToken, labels, row.timePerOutputToken);
+    observe(histograms.queue, labels, row.queueDuration);
     observe(histograms.latency, labels, row.responseLatency);
     observe(histograms.repetition, labels, row.repetition);
     observe(histograms.reasoningShare, labels, row.reasoningShare);

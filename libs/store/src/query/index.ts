@@ -4,7 +4,7 @@ import { ageAt, ageByStep } from './age.js';
 import { countByStep, countOver } from './count.js';
 import { growthByStep, growthOver } from './counter.js';
 import { missingAt, missingByStep } from './missing.js';
-import { latestReading, sumsByStep, sumsOver } from './sums.js';
+import { latestReading, manyLatestReadings, manySumsOver, sumsByStep, sumsOver } from './sums.js';
 import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
 
 export { LOOKBACK_SECONDS, MEMORY_SECONDS, type SeriesPoint, type SignalValue, type Window } from './types.js';
@@ -74,4 +74,23 @@ export function readSeries(
     default:
       return sumsByStep(store, signal as SignalOf<'quotient' | 'rate' | 'gauge'>, window);
   }
+}
+
+/** Whether several such signals of one fact can be read in one query: they are sums of the same rows. */
+export const isSummed = ({ compute }: Signal): boolean => ['quotient', 'rate', 'gauge'].includes(compute.kind);
+
+/**
+ * `readWindow`, or without `from` `readLatest`, of several signals that `isSummed` allows and that are of one fact, in one
+ * query.
+ * @returns the values by the signals' ids
+ */
+export function readTogether(
+  store: DataSource,
+  signals: readonly Signal[],
+  window: Omit<Window, 'from'> & { from: Date | null },
+): Promise<Map<string, SignalValue[]>> {
+  const { from, to, ...rest } = window;
+  if (from !== null)
+    return manySumsOver(store, signals as SignalOf<'quotient' | 'rate' | 'gauge'>[], { ...rest, from, to });
+  return manyLatestReadings(store, signals as SignalOf<'gauge'>[], to, rest);
 }

@@ -31,6 +31,65 @@ export async function sumsOver(store: DataSource, signal: Summed, window: Window
   return toValues(await query.run(store, sql), window.by);
 }
 
+/** `sumsOver` of several signals of one fact in one query; by the signals' ids. */
+export async function manySumsOver(
+  store: DataSource,
+  signals: readonly Summed[],
+  window: Window,
+): Promise<Map<string, SignalValue[]>> {
+  const query = new Query(signals[0]!.compute.fact, window);
+  const rows = query.union(
+    window.from,
+    window.to,
+    signals.flatMap(({ compute }) => measuresOf(compute)),
+  );
+  const seconds = (window.to.getTime() - window.from.getTime()) / 1000;
+  const values = signals.map((signal, i) => `${valueOf(signal, seconds)} AS v${i}, ${samplesOf(signal)} AS n${i}`);
+  const sql = `SELECT ${query.labelColumns()} ${values.join(', ')} FROM (${rows}) AS rows ${query.groupBy()}`;
+  return apart(signals, await query.run(store, sql), window);
+}
+
+/** `latestReading` of several gauges of one fact in one query; by the signals' ids. */
+export async function manyLatestReadings(
+  store: DataSource,
+  signals: readonly SignalOf<'gauge'>[],
+  now: Date,
+  window: Pick<Window, 'by' | 'matchers'>,
+): Promise<Map<string, SignalValue[]>> {
+  const query = new Query(signals[0]!.compute.fact, window);
+  const gauges = signals.map(({ compute }, i) => `${gaugeSql(compute)} AS g${i}`);
+  const latest = latestRows(query, now, gauges.join(', '));
+  const values = signals.map((_, i) => `avg(g${i}) AS v${i}, count(g${i})::int AS n${i}`);
+  const sql = `SELECT ${query.labelColumns()} ${values.join(', ')} FROM (${latest}) AS rows ${query.groupBy()}`;
+  return apart(signals, await query.run(store, sql), window);
+}
+
+/** Rows with `v0`, `n0`, `v1`, `n1` … as the values of each signal. */
+const apart = (
+  signals: readonly Summed[],
+  rows: readonly Record<string, unknown>[],
+  { by }: Pick<Window, 'by'>,
+): Map<string, SignalValue[]> =>
+  new Map(
+    signals.map(({ id }, i) => [
+      id,
+      toValues(
+        rows.map((row) => ({ ...row, value: row[`v${i}`], samples: row[`n${i}`] })),
+        by,
+      ),
+    ]),
+  );
+
+/** The latest row of each set of labels, within the lookback. */
+function latestRows(query: Query, now: Date, columns: string): string {
+  const { table, time } = query.fact;
+  const from = query.parameter(secondsBefore(now, LOOKBACK_SECONDS));
+  const to = query.parameter(now);
+  const all = query.dimensions.join(', ');
+  return `SELECT DISTINCT ON (${all}) ${all}, ${columns} FROM ${table}
+    WHERE ${time} > ${from} AND ${time} <= ${to} ${query.where('rows')} ORDER BY ${all}, ${time} DESC`;
+}
+
 export async function latestReading(
   store: DataSource,
   { compute }: SignalOf<'gauge'>,
@@ -38,12 +97,7 @@ export async function latestReading(
   window: Pick<Window, 'by' | 'matchers'>,
 ): Promise<SignalValue[]> {
   const query = new Query(compute.fact, window);
-  const { table, time } = query.fact;
-  const from = query.parameter(secondsBefore(now, LOOKBACK_SECONDS));
-  const to = query.parameter(now);
-  const all = query.dimensions.join(', ');
-  const latest = `SELECT DISTINCT ON (${all}) ${all}, ${gaugeSql(compute)} AS v FROM ${table}
-    WHERE ${time} > ${from} AND ${time} <= ${to} ${query.where('rows')} ORDER BY ${all}, ${time} DESC`;
+  const latest = latestRows(query, now, `${gaugeSql(compute)} AS v`);
   const sql = `SELECT ${query.labelColumns()} avg(v) AS value, count(v)::int AS samples FROM (${latest}) AS rows ${query.groupBy()}`;
   return toValues(await query.run(store, sql), window.by);
 }

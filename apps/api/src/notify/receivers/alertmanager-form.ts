@@ -8,11 +8,12 @@ export function labelsOf({ rule, labels, context }: Message): Record<string, str
   return { ...Object.fromEntries(given), alertname: rule, severity: context.severity };
 }
 
-export function annotationsOf({ status, value, context, links }: Message): Record<string, string> {
+export function annotationsOf({ status, value, context, links, why = [] }: Message): Record<string, string> {
   return {
     summary: context.summary,
     value: describeValue(value, context.unit),
     condition: describeCondition(context),
+    ...(why.length > 0 && { why: why.join('\n') }),
     ...(links.runbook !== null && { runbook_url: links.runbook }),
     // Neither side has a word for "nobody knows": it goes on firing, and says why.
     ...(status === 'no_data' && { no_data: 'The data of this alert ended while it fired.' }),

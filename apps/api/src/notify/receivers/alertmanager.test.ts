@@ -1,53 +1,17 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { until } from '@vigil/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ALERTMANAGER, startAlertmanager, type RunningAlertmanager } from '../../testing-alertmanager.js';
 import { batch, hostile, message } from '../testing.js';
 import { alertmanager } from './alertmanager.js';
 
-const PROGRAM = ['prometheus-alertmanager', 'alertmanager'].find(
-  (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
-);
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-describe.skipIf(PROGRAM === undefined)('a real Alertmanager', () => {
-  let folder: string;
-  let child: ChildProcess;
+describe.skipIf(ALERTMANAGER === undefined)('a real Alertmanager', () => {
+  let running: RunningAlertmanager;
   let url: string;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'vigil-alertmanager-'));
-    const config = join(folder, 'alertmanager.yml');
-    await writeFile(config, 'route: { receiver: none }\nreceivers: [{ name: none }]\n');
-    url = `http://127.0.0.1:${await freePort()}`;
-    child = spawn(
-      PROGRAM!,
-      [
-        `--config.file=${config}`,
-        `--storage.path=${join(folder, 'data')}`,
-        `--web.listen-address=${new URL(url).host}`,
-        '--cluster.listen-address=',
-      ],
-      { stdio: 'ignore' },
-    );
-    await until('Alertmanager to be ready', async () => (await fetch(`${url}/-/ready`)).ok);
+    running = await startAlertmanager('route: { receiver: none }\nreceivers: [{ name: none }]\n');
+    ({ url } = running);
   });
-  afterAll(async () => {
-    child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => running.stop());
 
   const tell = (given: ReturnType<typeof batch>) => {
     const receiver = alertmanager({ name: 'r', target: { url: new URL(url), reach: 'private' } });

@@ -22,6 +22,8 @@ function textOf(section: Section): string {
     section.summary,
     ...section.notes,
     ...facts.map(({ name, text }) => `${name}: ${cut(text, 500)}`),
+    ...(section.why.length > 0 ? ['Why'] : []),
+    ...section.why.map((line) => `- ${line}`),
     ...(section.steps.length > 0 ? ['What to do'] : []),
     ...section.steps.map((step, i) => `${i + 1}. ${step}`),
     ...section.links.map(({ name, url }) => `${name}: ${url}`),
@@ -41,11 +43,13 @@ function htmlOf(section: Section): string {
   const facts = [...section.facts, ...section.where.map(([name, text]) => ({ name, text: cut(text, 500) }))];
   const rows = facts.map(({ name, text }) => `<tr><td>${html(name)}&emsp;</td><td>${html(text)}</td></tr>`);
   const steps = section.steps.map((step) => `<li>${html(step)}</li>`);
+  const why = section.why.map((line) => `<li>${html(line)}</li>`);
   const links = section.links.map(({ name, url }) => `<a href="${html(url)}">${html(name)}</a>`);
   return [
     `<p>${section.sign} <b>${html(section.summary)}</b></p>`,
     ...section.notes.map((note) => `<p>${html(note)}</p>`),
     `<table>${rows.join('')}</table>`,
+    ...(why.length > 0 ? [`<p>Why</p><ul>${why.join('')}</ul>`] : []),
     ...(steps.length > 0 ? [`<p>What to do</p><ol>${steps.join('')}</ol>`] : []),
     `<p>${links.join(' · ')}</p>`,
   ].join('');

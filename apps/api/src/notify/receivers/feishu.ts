@@ -63,6 +63,7 @@ function whole(section: Section): object[] {
   return [
     lines([section.summary, ...section.notes]),
     { tag: 'div', fields },
+    ...(section.why.length > 0 ? [lines(['Why', ...section.why])] : []),
     ...(steps.length > 0 ? [lines(['What to do', ...steps])] : []),
     buttons(section),
   ];

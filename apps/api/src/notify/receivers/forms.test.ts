@@ -70,7 +70,7 @@ describe.each([
     const html = mailHtml(given);
     expect(html).not.toMatch(/<script|<img|<at|onerror=alert\(1\)>/);
     const tags = new Set([...html.matchAll(/<\/?([a-z0-9]+)/g)].map((match) => match[1]));
-    for (const tag of tags) expect(['div', 'h2', 'p', 'b', 'table', 'tr', 'td', 'ol', 'li', 'a']).toContain(tag);
+    for (const tag of tags) expect(['div', 'h2', 'p', 'b', 'table', 'tr', 'td', 'ol', 'ul', 'li', 'a']).toContain(tag);
     expect(mailText(given)).not.toMatch(/^Bcc:|^# /m);
   });
 

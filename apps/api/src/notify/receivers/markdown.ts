@@ -46,6 +46,7 @@ function whole(section: Section): string {
     `**${plainText(section.summary)}**`,
     ...section.notes.map(plainText),
     [...facts, ...where].join('\n'),
+    ...(section.why.length > 0 ? ['**Why**', section.why.map((line) => `- ${plainText(line)}`).join('\n')] : []),
     ...(steps.length > 0 ? [`**What to do**`, steps.join('\n')] : []),
     links(section),
   ].join('\n\n');

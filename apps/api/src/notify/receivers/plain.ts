@@ -18,7 +18,7 @@ export function toPlain(batch: Batch, key: string): object {
   };
 }
 
-function alertOf({ status, rule, labels, value, at, context, steps, links }: Message): object {
+function alertOf({ status, rule, labels, value, at, context, why = [], steps, links }: Message): object {
   return {
     status,
     rule,
@@ -35,6 +35,7 @@ function alertOf({ status, rule, labels, value, at, context, steps, links }: Mes
     since: context.activeSince,
     at: at.toISOString(),
     action: context.action,
+    why,
     steps,
     links,
   };

@@ -8,6 +8,7 @@ import {
   oneLine,
   sinceOf,
   trendLine,
+  whyOf,
   type Section,
 } from '../digest.js';
 import { describeCondition, describeValue, type Message } from '../message.js';
@@ -60,6 +61,8 @@ function oneAlert(message: Message): object[] {
       field('Severity', context.severity),
     ],
   });
+  const why = whyOf(message);
+  if (why.length > 0) blocks.push(section(`*Why*\n${why.map((line) => `• ${escape(line)}`).join('\n')}`));
   if (status !== 'resolved' && steps.length > 0)
     blocks.push(section(`*What to do*\n${steps.map((step, i) => `${i + 1}. ${escape(step)}`).join('\n')}`));
   blocks.push(contextBlock(footer(message)));
@@ -73,12 +76,19 @@ function manyAlerts(batch: Batch): object[] {
   return blocks;
 }
 
-function shortText({ sign, word, rule, summary, notes, facts, links }: Section): string {
+function shortText({ sign, word, rule, summary, notes, why, facts, links }: Section): string {
   const facts_ = facts.map(({ name, text }) => `${name}: ${escape(text)}`).join(' · ');
   // First what must not be cut off: a link that is cut is none.
   const linked = links.map(({ name, url }) => `<${link(url)}|${name}>`).join(' · ');
   const title = `${sign} *${word}: ${escape(rule)}* · ${linked}`;
-  return [title, escape(cut(summary, 200)), ...notes, facts_].join('\n');
+  const [first] = why;
+  return [
+    title,
+    escape(cut(summary, 200)),
+    ...notes,
+    facts_,
+    ...(first === undefined ? [] : [escape(cut(first, 200))]),
+  ].join('\n');
 }
 
 /** All labels but the one that the headline tells already. */

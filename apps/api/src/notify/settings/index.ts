@@ -1,5 +1,5 @@
 import { UserError, type Environment } from '@vigil/service';
-import type { ApiConfig } from '../../config.js';
+import type { AllowPrivate, ApiConfig } from '../../config.js';
 import type { Target } from '../http.js';
 import { alertmanager } from '../receivers/alertmanager.js';
 import { slackBot } from '../receivers/slack-bot.js';
@@ -39,16 +39,22 @@ export function notifyOf(config: Given, environment: Environment = process.env):
   return { receivers: [...receivers, ...file.receivers], routes: [...routes, ...file.routes] };
 }
 
+/**
+ * An address that a variable gives.
+ * @throws UserError where it may not be posted to
+ */
+export function environmentTarget(variable: string, value: string, allow: AllowPrivate): Target {
+  try {
+    return targetOf(value, reachOf('environment', allow), ['http:', 'https:']);
+  } catch (error) {
+    throw error instanceof ReferenceError ? new UserError(`${variable} ${error.message}.`) : error;
+  }
+}
+
 function fromEnvironment(config: Given): Receiver[] {
   const { SLACK_WEBHOOK_URL, SLACK_BOT_TOKEN, SLACK_CHANNEL, WEBHOOK_URL, ALERTMANAGER_URL } = config;
-  const reach = reachOf('environment', config.NOTIFY_ALLOW_PRIVATE);
-  const target = (variable: string, value: string): Target => {
-    try {
-      return targetOf(value, reach, ['http:', 'https:']);
-    } catch (error) {
-      throw error instanceof ReferenceError ? new UserError(`${variable} ${error.message}.`) : error;
-    }
-  };
+  const target = (variable: string, value: string): Target =>
+    environmentTarget(variable, value, config.NOTIFY_ALLOW_PRIVATE);
   if ((SLACK_BOT_TOKEN === undefined) !== (SLACK_CHANNEL === undefined))
     throw new UserError(
       `${SLACK_BOT_TOKEN === undefined ? 'SLACK_BOT_TOKEN' : 'SLACK_CHANNEL'} is not set: a bot needs a token and a channel. Set both, or neither.`,
