@@ -1,5 +1,24 @@
-import { aggregate, EVENT_LABELS, GPU_LABELS, NODE_LABELS, REQUEST_LABELS, selector } from './labels.js';
-import type { Computation, GpuCounter, GpuGauge, NodeGauge, RequestMeasure, Signal } from './types.js';
+import {
+  aggregate,
+  EVENT_LABELS,
+  GPU_LABELS,
+  NODE_LABELS,
+  PROMETHEUS_LABELS,
+  REQUEST_LABELS,
+  selector,
+} from './labels.js';
+import { quantileOf } from './compute.js';
+import type {
+  Aggregate,
+  Computation,
+  GpuCounter,
+  GpuGauge,
+  Label,
+  NodeGauge,
+  RequestMeasure,
+  RequestValue,
+  Signal,
+} from './types.js';
 
 export type Named = Pick<Signal, 'id' | 'title' | 'titleZh' | 'unit' | 'description'>;
 
@@ -18,19 +37,52 @@ export function quotient(
   named: Named,
   numerator: [RequestMeasure, Series],
   denominator: [RequestMeasure, Series],
+  distribution?: { of: RequestValue; histogram: Series },
 ): Signal {
+  const count: NonNullable<Signal['promqlSamples']> = (by, window, matchers) =>
+    aggregate('sum', by, increase(denominator[1], window, matchers));
   return {
     ...named,
     layer,
     instrument: 'gauge',
     labels: REQUEST_LABELS,
-    compute: { kind: 'quotient', fact: 'request', numerator: numerator[0], denominator: denominator[0] },
+    compute: {
+      kind: 'quotient',
+      fact: 'request',
+      numerator: numerator[0],
+      denominator: denominator[0],
+      ...(distribution && { of: distribution.of }),
+    },
     metrics: [...new Set([numerator[1].metric, denominator[1].metric])],
-    promql: (by, window, matchers) => {
-      const over = aggregate('sum', by, increase(denominator[1], window, matchers));
+    promqlSamples: count,
+    promql: (by, window, matchers, how = 'mean') => {
+      if (distribution && how !== 'mean') return quantile(how, by, distribution.histogram, window, matchers);
+      const over = count(by, window, matchers);
       // Without the "or", a numerator that was never counted would read as "no data" instead of 0.
       return `(${aggregate('sum', by, increase(numerator[1], window, matchers))} or 0 * ${over}) / (${over} > 0)`;
     },
+  };
+}
+
+/** Of a histogram; between two bounds as Prometheus has it, and of the greatest value the bound above it. */
+function quantile(
+  how: Aggregate,
+  by: readonly Label[],
+  { metric, where }: Series,
+  window: string,
+  matchers: Parameters<Signal['promql']>[2],
+): string {
+  const buckets = `rate(${selector(`${metric}_bucket`, matchers, where)}[${window}])`;
+  const labels = ['le', ...by.map((label) => PROMETHEUS_LABELS[label])].join(', ');
+  return `histogram_quantile(${quantileOf(how) ?? 1}, sum by (${labels}) (${buckets}))`;
+}
+
+/** A reading, or the least or greatest one of a window. */
+function reading(metric: string, where?: readonly string[]): Signal['promql'] {
+  return (by, window, matchers, how) => {
+    const series = selector(metric, matchers, where);
+    if (how === 'min' || how === 'max') return aggregate(how, by, `${how}_over_time(${series}[${window}])`);
+    return aggregate('avg', by, series);
   };
 }
 
@@ -43,6 +95,8 @@ export function rate(layer: Signal['layer'], named: Named, of: RequestMeasure, s
     labels: REQUEST_LABELS,
     compute: { kind: 'rate', fact: 'request', of },
     metrics: [series.metric],
+    promqlSamples: (by, window, matchers) =>
+      aggregate('sum', by, increase(series, window, matchers)),
     promql: (by, window, matchers) =>
       aggregate('sum', by, `rate(${selector(series.metric, matchers, series.where)}[${window}])`),
   };
@@ -50,9 +104,7 @@ export function rate(layer: Signal['layer'], named: Named, of: RequestMeasure, s
 
 /** A reading of a GPU. */
 export function gpuGauge(named: Named, of: GpuGauge, metric: string, where?: readonly string[]): Signal {
-  return infrastructure(named, 'gauge', { kind: 'gauge', fact: 'gpu', of }, [metric], (by, _window, matchers) =>
-    aggregate('avg', by, selector(metric, matchers, where)),
-  );
+  return infrastructure(named, 'gauge', { kind: 'gauge', fact: 'gpu', of }, [metric], reading(metric, where));
 }
 
 /** What a GPU counts, a second. */
@@ -64,9 +116,7 @@ export function gpuRate(named: Named, of: GpuCounter, { metric, where }: Series)
 
 /** A reading of a node. */
 export function nodeGauge(named: Named, of: NodeGauge, metric: string, where?: readonly string[]): Signal {
-  return infrastructure(named, 'gauge', { kind: 'gauge', fact: 'node', of }, [metric], (by, _window, matchers) =>
-    aggregate('avg', by, selector(metric, matchers, where)),
-  );
+  return infrastructure(named, 'gauge', { kind: 'gauge', fact: 'node', of }, [metric], reading(metric, where));
 }
 
 /** A rate that the node takes itself, and that Prometheus takes from the kernel's counts. */

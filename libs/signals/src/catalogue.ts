@@ -75,6 +75,7 @@ const SERVICE: Signal[] = [
     },
     ['latency_sum', sum(M.latency)],
     ['latency_count', count(M.latency)],
+    { of: 'latency', histogram: { metric: M.latency.name } },
   ),
   quotient(
     'service',
@@ -87,6 +88,7 @@ const SERVICE: Signal[] = [
     },
     ['duration_sum', { ...sum(M.duration), where: ['error_type=""'] }],
     ['duration_count', { ...count(M.duration), where: ['error_type=""'] }],
+    { of: 'duration', histogram: { metric: M.duration.name, where: ['error_type=""'] } },
   ),
   quotient(
     'service',
@@ -99,6 +101,7 @@ const SERVICE: Signal[] = [
     },
     ['first_token_sum', sum(M.firstToken)],
     ['first_token_count', count(M.firstToken)],
+    { of: 'first_token', histogram: { metric: M.firstToken.name } },
   ),
   quotient(
     'service',
@@ -111,6 +114,7 @@ const SERVICE: Signal[] = [
     },
     ['per_token_sum', sum(M.perToken)],
     ['per_token_count', count(M.perToken)],
+    { of: 'per_token', histogram: { metric: M.perToken.name } },
   ),
   quotient(
     'service',
@@ -211,6 +215,7 @@ const CONVERSATION: Signal[] = [
     },
     ['repetition_sum', sum(M.repetition)],
     ['repetition_count', count(M.repetition)],
+    { of: 'repetition', histogram: { metric: M.repetition.name } },
   ),
   quotient(
     'conversation',
@@ -223,6 +228,7 @@ const CONVERSATION: Signal[] = [
     },
     ['reasoning_share_sum', sum(M.reasoningShare)],
     ['reasoning_share_count', count(M.reasoningShare)],
+    { of: 'reasoning_share', histogram: { metric: M.reasoningShare.name } },
   ),
 ];
 

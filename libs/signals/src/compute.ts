@@ -1,4 +1,4 @@
-import type { Signal } from './types.js';
+import type { Aggregate, Signal } from './types.js';
 
 type Computed = Pick<Signal, 'compute'>;
 
@@ -16,3 +16,19 @@ export function readsWindow({ compute }: Computed): boolean {
 
 /** Whether a great value says that data are missing, and not what the data say. */
 export const measuresAbsence = ({ compute }: Computed): boolean => compute.kind === 'age';
+
+/** What a rule may make of the signal's readings in a window; nothing where the signal is one figure by nature. */
+export function aggregatesOf({ compute }: Computed): readonly Aggregate[] {
+  if (compute.kind === 'gauge' && !('counted' in compute)) return ['mean', 'min', 'max'];
+  if (compute.kind === 'quotient' && compute.of !== undefined) return ['mean', 'max', 'p50', 'p90', 'p95', 'p99'];
+  return [];
+}
+
+/** The share of readings that lie below: 0.95 of `p95`. `undefined` for what is no percentile. */
+export function quantileOf(aggregate: Aggregate): number | undefined {
+  return /^p\d+$/.test(aggregate) ? Number(aggregate.slice(1)) / 100 : undefined;
+}
+
+/** Whether its values say on how many requests they rest. */
+export const restsOnRequests = ({ compute }: Computed): boolean =>
+  compute.kind === 'quotient' || compute.kind === 'rate';

@@ -105,10 +105,20 @@ export type NodeGauge =
   | 'rdma_transmit'
   | 'gpu_count';
 
+/** What is known of each single request. What each is, is said in `libs/store`, `facts.ts`. */
+export type RequestValue = 'latency' | 'duration' | 'first_token' | 'per_token' | 'repetition' | 'reasoning_share';
+
+/** How the readings of a window become one value. */
+export const AGGREGATES = ['mean', 'min', 'max', 'p50', 'p90', 'p95', 'p99'] as const;
+export type Aggregate = (typeof AGGREGATES)[number];
+
 /** How a signal is computed from the store. */
 export type Computation =
-  /** Sum of one measure over the sum of another; no value where the second is zero. */
-  | { kind: 'quotient'; fact: 'request'; numerator: RequestMeasure; denominator: RequestMeasure }
+  /**
+   * Sum of one measure over the sum of another; no value where the second is zero. Where it is the mean of a value that
+   * every request has, `of` names that value: its distribution can be asked for, too.
+   */
+  | { kind: 'quotient'; fact: 'request'; numerator: RequestMeasure; denominator: RequestMeasure; of?: RequestValue }
   /** Sum of a measure over the window's length in seconds. */
   | { kind: 'rate'; fact: 'request'; of: RequestMeasure }
   /** A reading: its mean over the window, or the latest one where no window is asked for. */
@@ -145,8 +155,13 @@ export interface Signal {
   compute: Computation;
   /** The metrics behind it, as our processes emit them. */
   metrics: readonly string[];
-  /** The same value in PromQL, by the given labels, over a window such as `5m`; see `readsWindow`. */
-  promql: (by: readonly Label[], window: string, matchers?: Matchers) => string;
+  /**
+   * The same value in PromQL, by the given labels, over a window such as `5m`; see `readsWindow`. With an aggregate of
+   * `aggregatesOf`, that of the window's readings.
+   */
+  promql: (by: readonly Label[], window: string, matchers?: Matchers, aggregate?: Aggregate) => string;
+  /** How many requests the value rests on, in PromQL; absent where it rests on none. */
+  promqlSamples?: (by: readonly Label[], window: string, matchers?: Matchers) => string;
 }
 
 export type Label = 'node' | 'gpu' | 'replay' | 'model' | 'engine' | 'endpoint' | 'operation' | 'class' | 'code';

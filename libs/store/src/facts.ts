@@ -1,4 +1,4 @@
-import type { Computation, Fact, GpuCounter, GpuGauge, Label, NodeGauge, RequestMeasure } from '@vigil/signals';
+import type { Computation, Fact, GpuCounter, GpuGauge, Label, NodeGauge, RequestMeasure, RequestValue } from '@vigil/signals';
 import type { RecoveryAction } from './rows.js';
 
 /** How one summed column of a roll-up is computed from a row, and how it is combined. */
@@ -52,6 +52,16 @@ const REQUEST_MEASURES: Record<RequestMeasure, Measure> = {
   repetition_count: known('repetition'),
   reasoning_share_sum: total('reasoning_share'),
   reasoning_share_count: known('reasoning_share'),
+};
+
+/** SQL over a request for what its distribution is asked for; null where the request has no such value. */
+export const REQUEST_VALUES: Readonly<Record<RequestValue, string>> = {
+  latency: 'response_latency',
+  duration: 'CASE WHEN error_type IS NULL THEN duration END',
+  first_token: 'time_to_first_token',
+  per_token: 'time_per_output_token',
+  repetition: 'repetition',
+  reasoning_share: 'reasoning_share',
 };
 
 const RECOVERY_ACTIONS: readonly RecoveryAction[] = [

@@ -1,13 +1,24 @@
-import type { Label, Matchers, Signal } from '@vigil/signals';
+import type { Aggregate, Label, Matchers, Signal } from '@vigil/signals';
 import type { DataSource } from 'typeorm';
 import { ageAt, ageByStep } from './age.js';
 import { countByStep, countOver } from './count.js';
 import { growthByStep, growthOver } from './counter.js';
+import { distributionByStep, distributionOver } from './distribution.js';
 import { missingAt, missingByStep } from './missing.js';
-import { latestReading, manyLatestReadings, manySumsOver, sumsByStep, sumsOver } from './sums.js';
+import {
+  latestReading,
+  manyLatestReadings,
+  manySumsOver,
+  sumsByMinute,
+  sumsByStep,
+  sumsOver,
+  type MinuteSum,
+  type Summed,
+} from './sums.js';
 import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
 
 export { LOOKBACK_SECONDS, MEMORY_SECONDS, type SeriesPoint, type SignalValue, type Window } from './types.js';
+export type { MinuteSum };
 
 /**
  * A signal over `[from, to)`, by label. Label sets without data are absent. Whole minutes are read from the roll-up and
@@ -25,7 +36,9 @@ export function readWindow(store: DataSource, signal: Signal, window: Window): P
     case 'counter':
       return growthOver(store, signal as SignalOf<'counter'>, window);
     default:
-      return sumsOver(store, signal as SignalOf<'quotient' | 'rate' | 'gauge'>, window);
+      return isDistributed(window)
+        ? distributionOver(store, signal as SignalOf<'quotient' | 'gauge'>, window)
+        : sumsOver(store, signal as Summed, window);
   }
 }
 
@@ -72,7 +85,9 @@ export function readSeries(
     case 'counter':
       return growthByStep(store, signal as SignalOf<'counter'>, window);
     default:
-      return sumsByStep(store, signal as SignalOf<'quotient' | 'rate' | 'gauge'>, window);
+      return isDistributed(window)
+        ? distributionByStep(store, signal as SignalOf<'quotient' | 'gauge'>, window)
+        : sumsByStep(store, signal as Summed, window);
   }
 }
 
@@ -91,6 +106,25 @@ export function readTogether(
 ): Promise<Map<string, SignalValue[]>> {
   const { from, to, ...rest } = window;
   if (from !== null)
-    return manySumsOver(store, signals as SignalOf<'quotient' | 'rate' | 'gauge'>[], { ...rest, from, to });
+    return manySumsOver(store, signals as Summed[], { ...rest, from, to });
   return manyLatestReadings(store, signals as SignalOf<'gauge'>[], to, rest);
 }
+
+/**
+ * What the minutes of `[from, to)` are made of, from the roll-up, so that windows can be slid over them: a window's value
+ * is the sum of its numerators over that of its denominators (of a rate: over its seconds).
+ * @returns undefined where the signal is no sum over minutes
+ */
+export function readMinutes(
+  store: DataSource,
+  signal: Signal,
+  window: Window & { limit: number },
+): Promise<MinuteSum[]> | undefined {
+  const { kind } = signal.compute;
+  if ((kind !== 'quotient' && kind !== 'rate' && kind !== 'gauge') || isDistributed(window)) return undefined;
+  return sumsByMinute(store, signal as Summed, window);
+}
+
+/** The mean comes from roll-ups; every other aggregate from the values themselves. */
+const isDistributed = <W extends Window>(window: W): window is W & { aggregate: Aggregate } =>
+  window.aggregate !== undefined && window.aggregate !== 'mean';

@@ -6,7 +6,7 @@ import { floorTime, LOOKBACK_SECONDS, MINUTE_MS, secondsBefore } from './types.j
 import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
 
 /** What is a quotient of sums: of requests, or of readings over their number. */
-type Summed = SignalOf<'quotient' | 'rate' | 'gauge'>;
+export type Summed = SignalOf<'quotient' | 'rate' | 'gauge'>;
 
 /** The roll-up columns that a signal needs. */
 function measuresOf(c: Extract<Computation, { kind: 'quotient' | 'rate' | 'gauge' }>): [string, string] {
@@ -120,4 +120,32 @@ export async function sumsByStep(
   const sql = `SELECT time, ${query.labelColumns()} ${valueOf(signal, window.step)} AS value, ${samplesOf(signal)} AS samples
     FROM (SELECT ${bucket} AS time, rows.* FROM (${rows}) AS rows) AS binned GROUP BY ${by} ORDER BY time`;
   return toPoints(await query.run(store, sql), window.by);
+}
+
+/** One minute of one set of labels. */
+export interface MinuteSum {
+  time: Date;
+  labels: Record<string, string>;
+  numerator: number;
+  denominator: number;
+}
+
+export async function sumsByMinute(
+  store: DataSource,
+  signal: Summed,
+  window: Window & { limit: number },
+): Promise<MinuteSum[]> {
+  const query = new Query(signal.compute.fact, window);
+  const measures = measuresOf(signal.compute);
+  const rows = query.fromRollup(floorTime(window.from), window.to, measures);
+  const by = [...query.columns(), 'at'].join(', ');
+  const sql = `SELECT at AS time, ${query.labelColumns()} sum(${measures[0]})::float8 AS value,
+      coalesce(sum(${measures[1]}), 0)::float8 AS samples
+    FROM (${rows}) AS rows GROUP BY ${by} ORDER BY time LIMIT ${Number(window.limit)}`;
+  return toPoints(await query.run(store, sql), window.by).map(({ time, labels, value, samples }) => ({
+    time,
+    labels,
+    numerator: value,
+    denominator: samples,
+  }));
 }

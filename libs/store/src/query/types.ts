@@ -1,4 +1,4 @@
-import type { Computation, Label, Matchers, Signal } from '@vigil/signals';
+import type { Aggregate, Computation, Label, Matchers, Signal } from '@vigil/signals';
 
 /** A value of a signal for one set of labels. */
 export interface SignalValue {
@@ -19,6 +19,8 @@ export interface Window {
   to: Date;
   by: readonly Label[];
   matchers?: Matchers;
+  /** One of the signal's `aggregatesOf`; the mean unless given. */
+  aggregate?: Aggregate;
 }
 
 /** A signal of one kind of computation. */
