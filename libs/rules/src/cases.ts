@@ -69,14 +69,15 @@ export function playCase(rule: Rule, { every, series }: Pick<RuleCase, 'every' |
     alerts = decision.alerts;
     for (const { to, alert, notify } of decision.transitions) {
       if (!notify) continue;
-      const summary = render(rule.summary, alert.labels, alert.value, rule.signal.unit);
+      const summary = render(rule.summary, alert.labels, alert.value, rule.unit);
       told.push({ at: beat * every, state: to, labels: alert.labels, summary });
     }
   }
   return told;
 }
 
-function expand(values: string): (number | null)[] {
+/** `0.5x2 _` as values: 0.5, 0.5, nothing. */
+export function expand(values: string): (number | null)[] {
   return values
     .trim()
     .split(/\s+/)

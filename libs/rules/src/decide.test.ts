@@ -20,7 +20,10 @@ function alert(state: AlertState, change: Partial<Alert> = {}): Alert {
     state,
     since: at(-100),
     activeSince: null,
+    clearSince: null,
+    absentSince: null,
     firedAt: null,
+    firings: [],
     value: 0.5,
     seenAt: at(0),
     evaluatedAt: at(0),
@@ -234,4 +237,140 @@ it('"below" means less than', () => {
   const rule: Rule = { ...immediate, condition: { kind: 'below', threshold: 0.9 } };
   const states = [0.89, 0.9, 0.91].map((value) => beat(rule, undefined, value).alerts[0]!.state);
   expect(states).toEqual(['firing', 'inactive', 'inactive']);
+});
+
+describe('an alert that is kept firing', () => {
+  const kept: Rule = { ...immediate, keepFiring: 30 };
+  const since = { activeSince: at(-90), firedAt: at(-60) };
+
+  it.each<[string, Alert, number | null, AlertState, Date | null, boolean]>([
+    ['firing, below: stays', alert('firing', since), BELOW, 'firing', at(10), false],
+    ['and stays on', alert('firing', { ...since, clearSince: at(-19) }), BELOW, 'firing', at(-19), false],
+    [
+      'until it was below long enough',
+      alert('firing', { ...since, clearSince: at(-20) }),
+      BELOW,
+      'resolved',
+      null,
+      true,
+    ],
+    [
+      'above again: as if nothing had been',
+      alert('firing', { ...since, clearSince: at(-19) }),
+      ABOVE,
+      'firing',
+      null,
+      false,
+    ],
+    ['no data: says so', alert('firing', { ...since, clearSince: at(-19) }), null, 'no_data', null, true],
+    ['no data while firing, below: fires on', alert('no_data', since), BELOW, 'firing', at(10), false],
+    ['pending, below: is not kept', alert('pending', { activeSince: at(-5) }), BELOW, 'inactive', null, false],
+    ['resolved, below: stays', alert('resolved'), BELOW, 'resolved', null, false],
+  ])('%s', (_, before, value, state, clearSince, told) => {
+    const { alerts, transitions } = beat(kept, before, value);
+    expect([alerts[0]!.state, alerts[0]!.clearSince]).toEqual([state, clearSince]);
+    expect(transitions.some(({ notify }) => notify)).toBe(told);
+  });
+});
+
+describe('the end of data', () => {
+  const late = { noDataFor: 30 };
+  const absent = (seconds: number) => ({ absentSince: at(seconds) });
+  it.each<[string, Partial<Rule>, Alert, AlertState, 'told' | 'not told']>([
+    ['keep: what fires is not over', {}, firing, 'no_data', 'told'],
+    ['ok: what fires is over', { noData: 'ok' }, firing, 'resolved', 'told'],
+    ['ok: what is over is not known', { noData: 'ok' }, resolved, 'no_data', 'not told'],
+    ['ok: what was pending is not known', { noData: 'ok' }, pendingFresh, 'no_data', 'not told'],
+    ['ok: what fired without data is over', { noData: 'ok' }, unresolved, 'resolved', 'told'],
+    ['alert: fires', { noData: 'alert' }, inactive, 'firing', 'told'],
+    ['alert: what fires fires on', { noData: 'alert' }, firing, 'firing', 'not told'],
+    ['alert: fires whatever the patience', { noData: 'alert', for: 600 }, inactive, 'firing', 'told'],
+    ['too early for anything: fires on', late, firing, 'firing', 'not told'],
+    ['too early for anything: is pending on', late, pendingRipe, 'pending', 'not told'],
+    ['too early to fire', { ...late, noData: 'alert' }, inactive, 'inactive', 'not told'],
+    ['just long enough', { ...late, noData: 'alert' }, alert('inactive', absent(-20)), 'firing', 'told'],
+    ['a second too early', { ...late, noData: 'alert' }, alert('inactive', absent(-19)), 'inactive', 'not told'],
+    ['long enough to say so', late, alert('firing', { ...firing, ...absent(-20) }), 'no_data', 'told'],
+  ])('%s', (_, change, before, state, told) => {
+    const { alerts, transitions } = beat({ ...immediate, ...change }, before, null);
+    expect(alerts[0]!.state).toBe(state);
+    expect(transitions.some(({ notify }) => notify)).toBe(told === 'told');
+  });
+
+  it('that fires is over when they are back and all is well, and has no value until then', () => {
+    const rule: Rule = { ...immediate, noData: 'alert' };
+    const gone = beat(rule, inactive, null).alerts[0]!;
+    expect([gone.state, gone.value, gone.firedAt]).toEqual(['firing', null, at(10)]);
+    const back = beat(rule, gone, BELOW, 20);
+    expect(back.transitions.map(({ from, to, notify }) => [from, to, notify])).toEqual([['firing', 'resolved', true]]);
+    expect(back.alerts[0]!.absentSince).toBeNull();
+  });
+
+  it('is forgotten after a day, where nobody brings them back', () => {
+    const rule: Rule = { ...immediate, noData: 'alert' };
+    const gone = alert('firing', { activeSince: at(-10), value: null });
+    expect(beat(rule, gone, null, FORGET_UNRESOLVED_SECONDS + 1).forgotten).toEqual([gone.fingerprint]);
+  });
+
+  it('counts from where somebody watches again', () => {
+    const rule: Rule = { ...immediate, noData: 'alert', noDataFor: 30 };
+    const before = alert('inactive', { absentSince: at(-10) });
+    const blind = beat(rule, before, null, 3600, { ...OPTIONS, absenceCounts: false }).alerts[0]!;
+    expect(blind.absentSince).toEqual(at(3590));
+    expect(beat(rule, blind, null, 3610).alerts[0]!.state).toBe('inactive');
+    expect(beat(rule, blind, null, 3620).alerts[0]!.state).toBe('firing');
+  });
+});
+
+describe('an alert that flaps', () => {
+  const play = (values: readonly number[], stepSeconds: number) => {
+    let known: Alert[] = [];
+    return values.map((value, i) => {
+      const decision = decide(immediate, known, [{ labels: LABELS, value }], at(i * stepSeconds), OPTIONS);
+      known = decision.alerts;
+      return decision.transitions.filter(({ notify }) => notify).map(({ to }) => to);
+    });
+  };
+  const flap = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? ABOVE : BELOW));
+
+  it('is told four times, and then only when it was calm for ten minutes', () => {
+    const calm = Array.from({ length: 25 }, () => BELOW);
+    const told = play([...flap, ...calm], 30).map(([what]) => what ?? '');
+    expect(told.slice(0, 7)).toEqual(['firing', 'resolved', 'firing', 'resolved', 'firing', 'resolved', 'firing']);
+    expect(told.slice(7).filter((what) => what !== '')).toEqual(['resolved']);
+    // 39 was the first of the calm.
+    expect(told.indexOf('resolved', 7)).toBe(39 + 600 / 30);
+  });
+
+  it('but one that fires once in twenty minutes does not', () => {
+    const told = play(flap, 600).flat();
+    expect(told).toHaveLength(flap.length);
+  });
+
+  it('and firings of a time that is yet to come (the clock jumped back) do not count', () => {
+    const odd = alert('firing', { ...firing, firings: [at(100), at(200), at(300), at(400)] });
+    expect(beat(immediate, odd, BELOW).alerts[0]!.state).toBe('resolved');
+  });
+});
+
+describe('what a reading must bring along', () => {
+  const few: Rule = { ...immediate, minSamples: 20 };
+  const seen = (samples: number | undefined, also?: boolean) =>
+    decide(
+      few,
+      [],
+      [{ labels: LABELS, value: ABOVE, ...(samples && { samples }), ...(also !== undefined && { also }) }],
+      at(0),
+      OPTIONS,
+    ).alerts[0]!.state;
+
+  it.each([
+    ['too few requests', 19, undefined, 'inactive'],
+    ['just enough', 20, undefined, 'firing'],
+    ['not counted', undefined, undefined, 'firing'],
+    ['another signal that is well', 20, false, 'inactive'],
+    ['another signal that is not', 20, true, 'firing'],
+  ] as const)('%s', (_, samples, also, state) => {
+    expect(seen(samples, also)).toBe(state);
+  });
 });

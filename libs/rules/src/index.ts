@@ -1,9 +1,13 @@
 export { parseRuleCases, playCase, type RuleCase, type RuleCases } from './cases.js';
+export { describeThreshold, holds, thresholdOf } from './condition.js';
 export * from './decide.js';
 export { ruleDuration } from './duration.js';
 export { enableRules } from './enable.js';
+export { combine } from './combine.js';
+export { decideLevels, levelsOf, type LevelRule } from './levels.js';
 export { loadRules, RuleError } from './load.js';
 export { parseRule, type Problem } from './parse.js';
 export { toPrometheusRules, type PrometheusRules } from './prometheus.js';
+export { ruleSchema } from './schema.js';
 export { render, type Template } from './template.js';
 export * from './types.js';

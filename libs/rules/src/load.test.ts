@@ -100,7 +100,7 @@ describe('a wrong file is named with its line and mistake', () => {
     [
       'two conditions',
       text({ condition: '{ above: 0.9, below: 0.1 }' }),
-      '3: "condition" must be one of above or below with a number, such as { above: 0.9 }.',
+      '3: "condition" must be one of above, below or outside, such as { above: 0.9 } or { outside: [20, 80] }.',
     ],
     ['a threshold that is text', text({ condition: '{ above: "90%" }' }), '3: "condition.above" must be a number.'],
     [
@@ -111,7 +111,7 @@ describe('a wrong file is named with its line and mistake', () => {
     [
       'a missing condition',
       text({ condition: undefined }),
-      '1: "condition" is missing: one of above or below with a number, such as { above: 0.9 } is expected.',
+      '1: "condition" is missing: one of above, below or outside, such as { above: 0.9 } is expected.',
     ],
     [
       'an unknown label',

@@ -17,3 +17,6 @@ ${extra}`;
   if (!rule) throw new Error(JSON.stringify(problems));
   return rule;
 }
+
+export { expand } from './cases.js';
+export * from './timelines.js';

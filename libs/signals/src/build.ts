@@ -95,8 +95,7 @@ export function rate(layer: Signal['layer'], named: Named, of: RequestMeasure, s
     labels: REQUEST_LABELS,
     compute: { kind: 'rate', fact: 'request', of },
     metrics: [series.metric],
-    promqlSamples: (by, window, matchers) =>
-      aggregate('sum', by, increase(series, window, matchers)),
+    promqlSamples: (by, window, matchers) => aggregate('sum', by, increase(series, window, matchers)),
     promql: (by, window, matchers) =>
       aggregate('sum', by, `rate(${selector(series.metric, matchers, series.where)}[${window}])`),
   };

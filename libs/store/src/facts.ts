@@ -1,4 +1,13 @@
-import type { Computation, Fact, GpuCounter, GpuGauge, Label, NodeGauge, RequestMeasure, RequestValue } from '@vigil/signals';
+import type {
+  Computation,
+  Fact,
+  GpuCounter,
+  GpuGauge,
+  Label,
+  NodeGauge,
+  RequestMeasure,
+  RequestValue,
+} from '@vigil/signals';
 import type { RecoveryAction } from './rows.js';
 
 /** How one summed column of a roll-up is computed from a row, and how it is combined. */

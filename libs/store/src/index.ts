@@ -1,5 +1,6 @@
 export { writeGpuEvents, writeGpuSamples, writeNodeSamples, writeRequests } from './bulk.js';
 export * from './entities/alert.js';
+export { TeamRuleEntity } from './entities/team-rule.js';
 export * from './entities/incident.js';
 export { GpuEventEntity } from './entities/gpu-event.js';
 export * from './entities/notification.js';

@@ -1,5 +1,5 @@
 import { createTestDatabase, type TestDatabase } from '@vigil/testing';
-import { findSignal, SIGNALS } from '@vigil/signals';
+import { findSignal, SIGNALS, type Aggregate } from '@vigil/signals';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeGpuSamples, writeRequests } from './bulk.js';
@@ -95,6 +95,27 @@ describe('requests', () => {
     ]);
     const short = await readSeries(store, latency, { from: at('11:03:00'), to: at('11:04:00'), by: [], step: 30 });
     expect(short.map((p) => p.value)).toEqual([6, 9]);
+  });
+
+  it('have percentiles and extremes, over a window and by step, of those that have the value', async () => {
+    const latencies = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, null];
+    await writeRequests(
+      store,
+      latencies.map((responseLatency, i) =>
+        request(40 + i, { endedAt: at(`12:30:${10 + 4 * i}`), model: 'spread', responseLatency }),
+      ),
+    );
+    const window = { from: at('12:30:00'), to: at('12:31:00'), by: ['model'], matchers: { model: 'spread' } } as const;
+    const ask = async (aggregate: Aggregate) =>
+      (await readWindow(store, signal('response.latency.mean'), { ...window, aggregate }))[0];
+    expect(await ask('p50')).toEqual({ labels: { model: 'spread' }, value: 5.5, samples: 10 });
+    expect((await ask('p95'))!.value).toBeCloseTo(9.55);
+    expect([(await ask('max'))!.value, (await ask('mean'))!.value]).toEqual([10, 5.5]);
+    const steps = await readSeries(store, signal('response.latency.mean'), { ...window, aggregate: 'max', step: 30 });
+    expect(steps.map(({ value }) => value)).toEqual([5, 10]);
+    await expect(readWindow(store, signal('request.error.ratio'), { ...window, aggregate: 'p95' })).rejects.toThrow(
+      'request.error.ratio is a share: it has no distribution',
+    );
   });
 
   it('are kept apart by label, and labels with quotes do no harm', async () => {

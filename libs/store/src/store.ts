@@ -18,6 +18,8 @@ import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 import { Notifications1700000002000 } from './migrations/1700000002000-notifications.js';
 import { Infrastructure1700000100000 } from './migrations/1700000100000-infrastructure.js';
 import { Beats1700000400000 } from './migrations/1700000400000-beats.js';
+import { Rules1700000500000 } from './migrations/1700000500000-rules.js';
+import { TeamRuleEntity } from './entities/team-rule.js';
 import { Incidents1700000300000 } from './migrations/1700000300000-incidents.js';
 
 /** Any number will do, as long as nobody else takes it: held while the schema is brought up to date. */
@@ -68,6 +70,7 @@ export function createStore(options: StoreOptions): DataSource {
       GpuEventEntity,
       NodeSampleEntity,
       AlertEntity,
+      TeamRuleEntity,
       AlertTransitionEntity,
       AlertIncidentEntity,
       ReceivedAlertEntity,
@@ -82,6 +85,7 @@ export function createStore(options: StoreOptions): DataSource {
       Infrastructure1700000100000,
       Incidents1700000300000,
       Beats1700000400000,
+      Rules1700000500000,
     ],
     migrationsTableName: 'vigil_migration',
     synchronize: false,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { loadRules, toPrometheusRules, type Rule } from '@vigil/rules';
+import { loadRules, ruleSchema, thresholdOf, toPrometheusRules, type Rule } from '@vigil/rules';
 import { stringify } from 'yaml';
 import { configurationPage, environmentExample } from './configuration.js';
 import { infrastructureDashboard, overviewDashboard, type Thresholds } from './dashboard.js';
@@ -13,6 +13,7 @@ export async function generateAll(root: string): Promise<Record<string, string>>
   const off = rules.filter((rule) => !rule.enabled);
   return {
     '.env.example': environmentExample(),
+    'alerts/rule.schema.json': JSON.stringify(ruleSchema()),
     'alerts/prometheus.rules.yaml': prometheusRules('the rules beside it that are on', on),
     'alerts/prometheus.recommended.rules.yaml': prometheusRules('the rules beside it that are off until enabled', off),
     'dashboards/vigil-infrastructure.json': JSON.stringify(infrastructureDashboard(lines)),
@@ -29,6 +30,7 @@ const prometheusRules = (from: string, rules: readonly Rule[]): string =>
 const thresholds = (rules: readonly Rule[]): Thresholds =>
   Object.fromEntries(
     rules
-      .filter(({ condition }) => condition.threshold !== 0)
-      .map(({ signal, condition }) => [signal.id, condition.threshold]),
+      .filter(({ comparedWith, aggregate }) => comparedWith === null && aggregate === 'mean')
+      .map(({ signal, condition }) => [signal.id, thresholdOf(condition, null)] as const)
+      .filter(([, line]) => line !== 0),
   );

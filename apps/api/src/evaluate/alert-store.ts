@@ -41,7 +41,10 @@ export interface AlertRow {
   state: AlertState;
   since: Date;
   active_since: Date | null;
+  clear_since: Date | null;
+  absent_since: Date | null;
   fired_at: Date | null;
+  firings: string[];
   value: number | null;
   seen_at: Date | null;
   evaluated_at: Date;
@@ -50,7 +53,8 @@ export interface AlertRow {
 /** Every alert of a scope as the last beat left it. */
 export async function readAlerts(sql: Sql, scope: string): Promise<StoredAlert[]> {
   const rows = (await sql.query(
-    `SELECT rule, fingerprint, labels, state, since, active_since, fired_at, value, seen_at, evaluated_at
+    `SELECT rule, fingerprint, labels, state, since, active_since, clear_since, absent_since, fired_at, firings, value,
+       seen_at, evaluated_at
      FROM alert WHERE scope = $1 ORDER BY rule, fingerprint`,
     [scope],
   )) as AlertRow[];
@@ -61,7 +65,10 @@ export async function readAlerts(sql: Sql, scope: string): Promise<StoredAlert[]
     state: row.state,
     since: row.since,
     activeSince: row.active_since,
+    clearSince: row.clear_since,
+    absentSince: row.absent_since,
     firedAt: row.fired_at,
+    firings: row.firings.map((time) => new Date(time)),
     value: row.value,
     seenAt: row.seen_at,
     evaluatedAt: row.evaluated_at,
@@ -72,11 +79,14 @@ export async function writeAlerts(sql: Sql, scope: string, alerts: readonly Stor
   if (alerts.length === 0) return;
   const column = <T>(of: (alert: StoredAlert) => T): T[] => alerts.map(of);
   await sql.query(
-    `INSERT INTO alert (scope, rule, fingerprint, labels, state, since, active_since, fired_at, value, seen_at, evaluated_at)
+    `INSERT INTO alert (scope, rule, fingerprint, labels, state, since, active_since, clear_since, absent_since, fired_at,
+       firings, value, seen_at, evaluated_at)
      SELECT $1, * FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-       $8::timestamptz[], $9::float8[], $10::timestamptz[], $11::timestamptz[])
+       $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::jsonb[], $12::float8[], $13::timestamptz[],
+       $14::timestamptz[])
      ON CONFLICT (scope, rule, fingerprint) DO UPDATE SET labels = excluded.labels, state = excluded.state,
-       since = excluded.since, active_since = excluded.active_since, fired_at = excluded.fired_at,
+       since = excluded.since, active_since = excluded.active_since, clear_since = excluded.clear_since,
+       absent_since = excluded.absent_since, fired_at = excluded.fired_at, firings = excluded.firings,
        value = excluded.value, seen_at = excluded.seen_at, evaluated_at = excluded.evaluated_at`,
     [
       scope,
@@ -86,7 +96,10 @@ export async function writeAlerts(sql: Sql, scope: string, alerts: readonly Stor
       column((a) => a.state),
       column((a) => a.since),
       column((a) => a.activeSince),
+      column((a) => a.clearSince),
+      column((a) => a.absentSince),
       column((a) => a.firedAt),
+      column((a) => JSON.stringify(a.firings)),
       column((a) => a.value),
       column((a) => a.seenAt),
       column((a) => a.evaluatedAt),

@@ -17,7 +17,11 @@ export function changedOf(
   const quiet: { alert: StoredAlert; writtenAt: number }[] = [];
   for (const alert of after) {
     const old = before.get(keyOf(alert));
-    const isQuiet = old?.state === alert.state && alert.activeSince === null && old.activeSince === null;
+    const isQuiet =
+      old?.state === alert.state &&
+      alert.activeSince === null &&
+      old.activeSince === null &&
+      alert.absentSince?.getTime() === old.absentSince?.getTime();
     if (isQuiet) quiet.push({ alert, writtenAt: old.evaluatedAt.getTime() });
     else changed.push(alert);
   }

@@ -1,9 +1,9 @@
 import { describeError, errorMessage, type Logger } from '@vigil/service';
-import { transaction, type SignalValue } from '@vigil/store';
+import { transaction } from '@vigil/store';
 import type { DataSource } from 'typeorm';
 import { isDefect, type DatabaseState, type Sql } from '../database.js';
 import type { ApiMetrics } from '../metrics.js';
-import { ALERT_STATES, decide, type Rule } from '@vigil/rules';
+import { ALERT_STATES, decideLevels, type Reading, type Rule } from '@vigil/rules';
 import { dropAlerts, readAlerts, readBeat, tryLock, writeAlerts, writeBeat, type StoredAlert } from './alert-store.js';
 import { changedOf, keyOf } from './changed.js';
 import { readRules, type Answer } from './read-rules.js';
@@ -13,7 +13,8 @@ import { beatTime } from './schedule.js';
 export interface EvaluatorOptions {
   store: DataSource;
   scope: string;
-  rules: readonly LoadedRule[];
+  /** Those that are on. They may change from one beat to the next. */
+  readonly rules: readonly LoadedRule[];
   recorder: Recorder;
   intervalSeconds: number;
   /** For how long after a start or an outage nothing is concluded from data that are not there. */
@@ -49,7 +50,6 @@ export class Evaluator {
 
   constructor(private readonly options: EvaluatorOptions) {
     this.maxGapSeconds = Math.max(60, 4 * options.intervalSeconds);
-    for (const { rule } of options.rules) this.status.set(rule.name, { evaluatedAt: null, error: null });
   }
 
   /** One beat, unless the last one still runs. Never throws. */
@@ -156,18 +156,25 @@ export class Evaluator {
         alerts.push(...known);
         continue;
       }
-      const decision = decide(loaded.rule, known, readings, now, options);
-      await dropAlerts(sql, scope, name, decision.forgotten);
-      const after = decision.alerts.map((alert) => ({ ...alert, rule: name }));
-      alerts.push(...after);
-      decided.push(...after);
-      for (const transition of decision.transitions) told += await recorder.record(sql, loaded, transition);
+      for (const { rule, alerts: after, transitions, forgotten } of decideLevels(
+        loaded.rule,
+        known,
+        readings,
+        now,
+        options,
+      )) {
+        await dropAlerts(sql, scope, name, forgotten);
+        for (const alert of after) decided.push({ ...alert, rule: name });
+        for (const transition of transitions) told += await recorder.record(sql, { ...loaded, rule }, transition);
+      }
     }
     const written = new Map(stored.map((alert) => [keyOf(alert), alert]));
     await writeAlerts(sql, scope, changedOf(written, decided, this.options.intervalSeconds));
-    told += await recorder.retire(sql, stored, new Set(rules.map(({ rule }) => rule.name)), now);
+    const names = new Set(rules.map(({ rule }) => rule.name));
+    for (const name of this.status.keys()) if (!names.has(name)) this.status.delete(name);
+    told += await recorder.retire(sql, stored, names, now);
     await writeBeat(sql, scope, now);
-    this.count(alerts);
+    this.count([...alerts, ...decided], rules);
     return told;
   }
 
@@ -188,9 +195,9 @@ export class Evaluator {
   }
 
   /** A rule's readings; undefined where its query failed, which must not stop the others. */
-  private readingsOf(rule: Rule, answer: Answer, now: Date): SignalValue[] | undefined {
+  private readingsOf(rule: Rule, answer: Answer, now: Date): Reading[] | undefined {
     const { metrics, log } = this.options;
-    const before = this.status.get(rule.name)!;
+    const before = this.status.get(rule.name) ?? { evaluatedAt: null, error: null };
     metrics.evaluations.inc({ rule: rule.name });
     if ('values' in answer) {
       this.status.set(rule.name, { evaluatedAt: now, error: null });
@@ -212,8 +219,8 @@ export class Evaluator {
       log.warn({ reason }, 'a beat of the rules was skipped: PostgreSQL does not answer');
   }
 
-  private count(alerts: readonly StoredAlert[]): void {
-    const { metrics, rules } = this.options;
+  private count(alerts: readonly StoredAlert[], rules: readonly LoadedRule[]): void {
+    const { metrics } = this.options;
     metrics.alerts.reset();
     const counts = Map.groupBy(alerts, ({ rule, state }) => `${rule} ${state}`);
     for (const { rule } of rules)

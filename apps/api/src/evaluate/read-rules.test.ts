@@ -1,14 +1,6 @@
-import { parseRule, type Rule } from '@vigil/rules';
+import { parseRule, type Reading, type Rule } from '@vigil/rules';
 import { SIGNALS, takesWindow } from '@vigil/signals';
-import {
-  connect,
-  createStore,
-  writeGpuEvents,
-  writeGpuSamples,
-  writeNodeSamples,
-  writeRequests,
-  type SignalValue,
-} from '@vigil/store';
+import { connect, createStore, writeGpuEvents, writeGpuSamples, writeNodeSamples, writeRequests } from '@vigil/store';
 import { gpuEventRow, gpuRow, nodeRow, requestRow } from '@vigil/store/testing';
 import { createTestDatabase, type TestDatabase } from '@vigil/testing';
 import type { DataSource } from 'typeorm';
@@ -79,7 +71,7 @@ it('rules read together get what each would get alone', async () => {
     found += alone.length;
     const answer = answers.get(one)!;
     // Sums in another order differ in their last digits.
-    const sorted = (values: readonly SignalValue[]) =>
+    const sorted = (values: readonly Reading[]) =>
       values
         .map(({ labels, value, samples }) =>
           JSON.stringify([one.by.map((label) => labels[label]), Number(value.toPrecision(10)), samples]),
@@ -91,6 +83,38 @@ it('rules read together get what each would get alone', async () => {
     ).toEqual(sorted(alone));
   }
   expect(found).toBeGreaterThan(100);
+});
+
+it('each part of a rule is read as of its own time, with its own aggregate', async () => {
+  const some = [
+    rule('gpu.memory.ratio', 'aggregate: max\nover: 5m\nby: [node]\n'),
+    rule('response.latency', 'aggregate: p50\nover: 5m\nby: [model]\nwhere: { model: n }\n'),
+    rule('request.rate', 'over: 1m\nby: [model]\ncomparedWith: 5m\n'),
+    rule(
+      'request.rate',
+      'over: 1m\nby: [model]\nand: [{ signal: response.latency, over: 1m, condition: { above: 2 } }]\n',
+    ),
+  ];
+  const answers = await readRules(store, some, NOW);
+  const [highest, middle, ratio, both] = some.map((one) => {
+    const answer = answers.get(one)!;
+    return 'values' in answer ? answer.values.map(({ value, also }) => [Number(value.toFixed(6)), also]) : answer.error;
+  });
+  expect(highest).toEqual([
+    [0.6, undefined],
+    [0.6, undefined],
+  ]);
+  // Requests each 15 s, the latest two seconds ago with a latency of 0, the one before it with 1, and so on.
+  expect(middle).toEqual([[9.5, undefined]]);
+  expect(ratio).toEqual([
+    [1, undefined],
+    [1, undefined],
+  ]);
+  // The mean of 0 to 3 is 1.5.
+  expect(both).toEqual([
+    [expect.any(Number), false],
+    [expect.any(Number), false],
+  ]);
 });
 
 it('one that can not be read stops none of the others', async () => {

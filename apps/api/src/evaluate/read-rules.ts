@@ -1,81 +1,107 @@
-import { type Label } from '@vigil/signals';
+import type { Label } from '@vigil/signals';
 import { isSummed, readTogether, type SignalValue } from '@vigil/store';
-import type { Rule } from '@vigil/rules';
+import { combine, type Query, type Reading, type Rule } from '@vigil/rules';
 import type { DataSource } from 'typeorm';
 import { readSignal, windowEnd } from './read.js';
 
+/** What was read, or why nothing was. */
+type Values = { values: SignalValue[] } | { error: unknown };
+
 /** A rule's readings, or why there are none. */
-export type Answer = { values: SignalValue[] } | { error: unknown };
+export type Answer = { values: Reading[] } | { error: unknown };
+
+/** One of the things that a rule reads, and as of when. */
+type Part = Query & { at: Date };
 
 /** Queries at a time: one connection is the evaluator's own. */
 const AT_ONCE = 3;
 
 /**
- * The readings of all rules. Rules on signals of one fact over one time, by the same labels, are read in one query: what
- * a rule narrows down by (`where`) is among the labels then, and its readings are picked from the answer. So a thousand
- * rules cost no more queries than they have windows. A query that fails is asked again for each of its rules alone, so that
- * one that can't be read stops none of the others.
+ * The readings of all rules. What is of one fact over one time, by the same labels, is read in one query: what a rule narrows
+ * down by (`where`) is among the labels then, and its readings are picked from the answer. So a thousand rules cost no more
+ * queries than they have windows. A query that fails is asked again for each of its rules alone, so that one that can't be
+ * read stops none of the others.
  */
 export async function readRules(store: DataSource, rules: readonly Rule[], now: Date): Promise<Map<Rule, Answer>> {
-  const answers = new Map<Rule, Answer>();
-  const groups = [...Map.groupBy(rules, groupOf).values()];
+  const parts = new Map(rules.map((rule) => [rule, partsOf(rule, now)]));
+  const answers = new Map<Part, Values>();
+  const groups = [...Map.groupBy([...parts.values()].flat(), groupOf).values()];
   const work = async (): Promise<void> => {
     for (let group = groups.pop(); group; group = groups.pop())
-      for (const [rule, answer] of await readGroup(store, group, now)) answers.set(rule, answer);
+      for (const [part, answer] of await readGroup(store, group)) answers.set(part, answer);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return answers;
+  const answered = (part: Part) => answers.get(part)!;
+  return new Map([...parts].map(([rule, own]) => [rule, toAnswer(rule, own.map(answered))]));
 }
 
-const labelsOf = ({ by, where }: Rule): Label[] => [...new Set([...by, ...(Object.keys(where) as Label[])])].toSorted();
+/** The signal itself, what it was at the time that it is compared with, and the other signals. */
+const partsOf = (rule: Rule, now: Date): Part[] => [
+  { ...rule, at: now },
+  ...(rule.comparedWith === null ? [] : [{ ...rule, at: new Date(now.getTime() - rule.comparedWith * 1000) }]),
+  ...rule.also.map((also) => ({ ...also, at: now })),
+];
+
+function toAnswer(rule: Rule, parts: readonly Values[]): Answer {
+  const failed = parts.find((part) => 'error' in part);
+  if (failed) return failed;
+  return {
+    values: combine(
+      rule,
+      parts.map((part) => ('values' in part ? part.values : [])),
+    ),
+  };
+}
+
+const labelsOf = ({ by, where }: Query): Label[] =>
+  [...new Set([...by, ...(Object.keys(where) as Label[])])].toSorted();
 
 /** What can be read together has the same key; anything else has one of its own. */
-function groupOf(rule: Rule): string {
-  const { signal, over } = rule;
-  const what = isSummed(signal) ? signal.compute.fact : signal.id;
-  return JSON.stringify([what, isSummed(signal), over, labelsOf(rule)]);
+function groupOf(part: Part): string {
+  const { signal, over, aggregate, at } = part;
+  const what = isTogether(part) ? signal.compute.fact : signal.id;
+  return JSON.stringify([what, isTogether(part), aggregate, over, labelsOf(part), at.getTime()]);
 }
 
-async function readGroup(store: DataSource, group: readonly Rule[], now: Date): Promise<[Rule, Answer][]> {
+/** Means are sums of the same rows; every other aggregate has a query of its own. */
+const isTogether = ({ signal, aggregate }: Query): boolean => isSummed(signal) && aggregate === 'mean';
+
+async function readGroup(store: DataSource, group: readonly Part[]): Promise<[Part, Values][]> {
   const [first] = group;
-  if (group.length === 1) return [[first!, await readAlone(store, first!, now)]];
+  if (group.length === 1) return [[first!, await readAlone(store, first!)]];
   try {
-    const values = await readTogetherFor(store, group, now);
-    return group.map((rule) => [rule, { values: pick(rule, values.get(rule.signal.id) ?? []) }]);
+    const values = await readTogetherFor(store, group);
+    return group.map((part) => [part, { values: pick(part, values.get(part.signal.id) ?? []) }]);
   } catch {
-    const answers: [Rule, Answer][] = [];
-    for (const rule of group) answers.push([rule, await readAlone(store, rule, now)]);
+    const answers: [Part, Values][] = [];
+    for (const part of group) answers.push([part, await readAlone(store, part)]);
     return answers;
   }
 }
 
-async function readAlone(store: DataSource, rule: Rule, now: Date): Promise<Answer> {
+async function readAlone(store: DataSource, part: Part): Promise<Values> {
   try {
-    return { values: await readSignal(store, rule, now) };
+    return { values: await readSignal(store, part, part.at) };
   } catch (error) {
     return { error };
   }
 }
 
-async function readTogetherFor(
-  store: DataSource,
-  group: readonly Rule[],
-  now: Date,
-): Promise<Map<string, SignalValue[]>> {
-  const [first] = group;
-  const by = labelsOf(first!);
-  if (!isSummed(first!.signal)) {
-    const values = await readSignal(store, { ...first!, by, where: {} }, now);
-    return new Map([[first!.signal.id, values]]);
+async function readTogetherFor(store: DataSource, group: readonly Part[]): Promise<Map<string, SignalValue[]>> {
+  const { at, over, signal, ...rest } = group[0]!;
+  const by = labelsOf(group[0]!);
+  if (!isTogether(group[0]!)) {
+    const values = await readSignal(store, { ...rest, signal, over, by, where: {} }, at);
+    return new Map([[signal.id, values]]);
   }
-  const signals = [...new Map(group.map(({ signal }) => [signal.id, signal])).values()];
-  const to = first!.over === null ? now : windowEnd(now);
-  const from = first!.over === null ? null : new Date(to.getTime() - first!.over * 1000);
+  const signals = [...new Map(group.map((part) => [part.signal.id, part.signal])).values()];
+  const to = over === null ? at : windowEnd(at);
+  const from = over === null ? null : new Date(to.getTime() - over * 1000);
   return readTogether(store, signals, { from, to, by });
 }
 
 /** Those of the readings that a rule's `where` lets pass, by its own labels. */
-function pick({ by, where }: Rule, values: readonly SignalValue[]): SignalValue[] {
+function pick({ by, where }: Query, values: readonly SignalValue[]): SignalValue[] {
   const wanted = Object.entries(where);
   if (wanted.length === 0) return [...values];
   return values

@@ -1,6 +1,6 @@
 import { readLatest, readWindow, type SignalValue } from '@vigil/store';
 import type { DataSource } from 'typeorm';
-import type { Rule } from '@vigil/rules';
+import type { Query } from '@vigil/rules';
 
 /**
  * Windows end this long before now, in seconds. A request becomes a row about a second after its end, so the last second
@@ -10,10 +10,11 @@ export const SETTLE_SECONDS = 1;
 
 export const windowEnd = (now: Date): Date => new Date(now.getTime() - SETTLE_SECONDS * 1000);
 
-/** The rule's signal, now: the latest reading of a gauge, or the value over the rule's window. */
-export function readSignal(store: DataSource, rule: Rule, now: Date): Promise<SignalValue[]> {
-  if (rule.over === null) return readLatest(store, rule.signal, now, rule.by, rule.where);
+/** A signal, now: the latest reading of a gauge, or the value over the query's window. */
+export function readSignal(store: DataSource, query: Query, now: Date): Promise<SignalValue[]> {
+  const { signal, over, by, where: matchers, aggregate } = query;
+  if (over === null) return readLatest(store, signal, now, by, matchers);
   const to = windowEnd(now);
-  const from = new Date(to.getTime() - rule.over * 1000);
-  return readWindow(store, rule.signal, { from, to, by: rule.by, matchers: rule.where });
+  const from = new Date(to.getTime() - over * 1000);
+  return readWindow(store, signal, { from, to, by, matchers, aggregate });
 }

@@ -1,4 +1,5 @@
-import { render, SEVERITIES, type Rule } from '@vigil/rules';
+import { SEVERITIES, type Level, type Rule } from '@vigil/rules';
+import { summaryOf } from '../notify/message.js';
 import { isAddress } from '../notify/runbook.js';
 import type { AlertRow } from '../evaluate/alert-store.js';
 import { silenceOf, type Silence } from '../notify/routing/silence.js';
@@ -67,18 +68,19 @@ export function toAlertItem(
 ): AlertItem {
   if (row.annotations) return toReceivedItem(row, row.annotations);
   const rule = context.rules.find(({ name }) => name === row.rule);
+  const level = rule && levelOf(rule, row.labels);
   return {
     ...standingOf(row),
     signal: rule?.signal.id ?? null,
-    unit: rule?.signal.unit ?? null,
-    condition: rule?.condition ?? null,
-    severity: rule?.severity ?? null,
-    summary: rule ? render(rule.summary, row.labels, row.value, rule.signal.unit) : null,
+    unit: rule?.unit ?? null,
+    condition: level?.condition ?? null,
+    severity: level?.severity ?? null,
+    summary: rule ? summaryOf(rule, row) : null,
     action: rule?.action ?? null,
     runbook: rule ? runbookPath(context, rule) : null,
     replay: row.labels.replay === 'true',
     link: null,
-    silence: silenceItem(row, rule, silences),
+    silence: silenceItem(row, level, silences),
   };
 }
 
@@ -114,8 +116,12 @@ function toReceivedItem(row: RankedAlertRow, annotations: Readonly<Record<string
   };
 }
 
-function silenceItem(row: AlertRow, rule: Rule | undefined, silences: readonly Silence[]): AlertItem['silence'] {
-  const subject = { ...row.labels, rule: row.rule, severity: rule?.severity ?? '' };
+/** The threshold of a rule that an alert is about. */
+const levelOf = (rule: Rule, labels: Record<string, string>): Level =>
+  rule.levels.find(({ severity }) => severity === labels.severity) ?? rule;
+
+function silenceItem(row: AlertRow, level: Level | undefined, silences: readonly Silence[]): AlertItem['silence'] {
+  const subject = { ...row.labels, rule: row.rule, severity: level?.severity ?? '' };
   const silence = silenceOf(silences, subject, new Date());
   return silence ? { id: silence.id, endsAt: silence.endsAt.toISOString(), reason: silence.reason } : null;
 }

@@ -65,8 +65,11 @@ export class SeriesAnswer {
 }
 
 class ConditionItem {
-  @ApiProperty({ enum: ['above', 'below'] }) kind!: string;
-  @ApiProperty({ type: Number, description: "In the signal's unit" }) threshold!: number;
+  @ApiProperty({ enum: ['above', 'below', 'outside'] }) kind!: string;
+  @ApiProperty({ type: Number, required: false, description: "In the rule's unit; of above and below" })
+  threshold?: number;
+  @ApiProperty({ type: Number, required: false, description: 'Of outside' }) low?: number;
+  @ApiProperty({ type: Number, required: false, description: 'Of outside' }) high?: number;
 }
 
 export class RuleItem {

@@ -71,7 +71,7 @@ export class RulesController {
       file: rule.file,
       enabled: rule.enabled,
       signal: rule.signal.id,
-      unit: rule.signal.unit,
+      unit: rule.unit,
       condition: rule.condition,
       over: rule.over,
       for: rule.for,

@@ -1,3 +1,4 @@
+import { CALM_SECONDS, thresholdOf } from '@vigil/rules';
 import { formatDuration } from '@vigil/signals';
 import { toneOf, type Batch, type Tone } from './batch.js';
 import { describeCondition, describeTime, describeValue, lasted, type Message } from './message.js';
@@ -110,8 +111,8 @@ function section(message: Message): Section {
 }
 
 /** `▁▁▂▅█ over 30 min`, empty where nothing is known. */
-export function trendLine({ trend, context }: Message): string {
-  const line = trend ? sparkline(trend.values, context.condition.threshold) : '';
+export function trendLine({ trend, context, value }: Message): string {
+  const line = trend ? sparkline(trend.values, thresholdOf(context.condition, value)) : '';
   return line === '' ? '' : `${line} over ${formatDuration(trend!.seconds)}`;
 }
 
@@ -121,6 +122,10 @@ export function notesOf({ status, context }: Message): string[] {
   if (status === 'no_data')
     notes.push(
       'The alert was firing when its data ended. Nobody knows how it stands now: look whether the collector and what it reads still run.',
+    );
+  if (context.flapping && status === 'firing')
+    notes.push(
+      `It fires and ends again and again: its end is told once it was calm for ${formatDuration(CALM_SECONDS)}.`,
     );
   if (context.ruleRemoved) notes.push('The rule was removed while it fired; the cause may still be there.');
   return notes;

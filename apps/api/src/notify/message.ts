@@ -1,5 +1,14 @@
 import { formatDuration, formatValue, type Unit } from '@vigil/signals';
-import { render, type AlertState, type Rule, type Severity, type Transition } from '@vigil/rules';
+import {
+  describeThreshold,
+  isFlapping,
+  render,
+  type AlertState,
+  type Rule,
+  type Alert,
+  type Severity,
+  type Transition,
+} from '@vigil/rules';
 
 /** What is kept with a transition: the rule as it was, so that the history stays true when the rule is changed. */
 export interface TransitionContext {
@@ -18,6 +27,8 @@ export interface TransitionContext {
   activeSince: string | null;
   firedAt: string | null;
   replay: boolean;
+  /** Set where it fired so often of late that its end is told only once it is calm. */
+  flapping?: true;
   /** Set where the alert ended because its rule is gone. */
   ruleRemoved?: true;
 }
@@ -54,23 +65,33 @@ export function contextOf(rule: Rule, { alert, activeSince }: Transition): Trans
   return {
     severity: rule.severity,
     signal: rule.signal.id,
-    title: rule.signal.title,
-    unit: rule.signal.unit,
+    title:
+      rule.comparedWith === null
+        ? rule.signal.title
+        : `${rule.signal.title} against ${formatDuration(rule.comparedWith)} earlier`,
+    unit: rule.unit,
     condition: rule.condition,
     over: rule.over,
     for: rule.for,
-    summary: render(rule.summary, alert.labels, alert.value, rule.signal.unit),
+    summary: summaryOf(rule, alert),
     action: rule.action,
     file: rule.file,
     activeSince: activeSince?.toISOString() ?? null,
     firedAt: alert.firedAt?.toISOString() ?? null,
     replay: alert.labels.replay === 'true',
+    ...(isFlapping(alert, alert.evaluatedAt) && { flapping: true as const }),
   };
+}
+
+/** What is wrong, in the rule's words; where it fires because there are no data, that comes first. */
+export function summaryOf(rule: Rule, alert: Pick<Alert, 'labels' | 'state' | 'value'>): string {
+  const text = render(rule.summary, alert.labels, alert.value, rule.unit);
+  return alert.state === 'firing' && alert.value === null ? `No data: ${text}` : text;
 }
 
 /** `above 90 % for 10 min`, `above 5 % over 5 min`. */
 export function describeCondition({ condition, unit, over, for: hold }: TransitionContext): string {
-  const parts = [`${condition.kind} ${formatValue(condition.threshold, unit)}`];
+  const parts = [describeThreshold(condition, (value) => formatValue(value, unit))];
   if (over !== null) parts.push(`over ${formatDuration(over)}`);
   if (hold > 0) parts.push(`for ${formatDuration(hold)}`);
   return parts.join(' ');

@@ -26,6 +26,8 @@ export function trendReader(store: DataSource, rules: () => readonly Rule[], wai
     const labels = Object.entries(message.labels).filter(([name]) =>
       (signal.labels as readonly string[]).includes(name),
     );
+    // What is compared with an earlier time has no such series.
+    if (rule && rule.comparedWith !== null) return undefined;
     const matchers = { ...rule?.where, ...Object.fromEntries(labels) };
     const from = new Date(now.getTime() - step * STEPS * 1000);
     let timer: NodeJS.Timeout | undefined;

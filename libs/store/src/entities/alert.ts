@@ -16,6 +16,12 @@ export class AlertEntity {
   @Column({ type: 'timestamptz' }) since!: Date;
   /** Since when the condition has held without a break; null while it does not. */
   @Column({ name: 'active_since', type: 'timestamptz', nullable: true }) activeSince!: Date | null;
+  /** Since when the condition of a firing alert has been gone; null while it holds. */
+  @Column({ name: 'clear_since', type: 'timestamptz', nullable: true }) clearSince!: Date | null;
+  /** Since when there have been no data; null while there are. */
+  @Column({ name: 'absent_since', type: 'timestamptz', nullable: true }) absentSince!: Date | null;
+  /** When it fired within the last hour, ISO 8601. */
+  @Column({ type: 'jsonb' }) firings!: string[];
   /** When it last fired; null while it never did. */
   @Column({ name: 'fired_at', type: 'timestamptz', nullable: true }) firedAt!: Date | null;
   /** The latest value seen, in the signal's unit. */

@@ -105,8 +105,7 @@ export function readTogether(
   window: Omit<Window, 'from'> & { from: Date | null },
 ): Promise<Map<string, SignalValue[]>> {
   const { from, to, ...rest } = window;
-  if (from !== null)
-    return manySumsOver(store, signals as Summed[], { ...rest, from, to });
+  if (from !== null) return manySumsOver(store, signals as Summed[], { ...rest, from, to });
   return manyLatestReadings(store, signals as SignalOf<'gauge'>[], to, rest);
 }
 

@@ -1,3 +1,4 @@
+import { thresholdOf } from '@vigil/rules';
 import type { Batch } from '../batch.js';
 import { describeCondition, describeValue, type Message } from '../message.js';
 
@@ -30,7 +31,7 @@ function alertOf({ status, rule, labels, value, at, context, why = [], steps, li
     unit: context.unit,
     value,
     valueText: describeValue(value, context.unit),
-    threshold: context.condition.threshold,
+    threshold: thresholdOf(context.condition, value),
     conditionText: describeCondition(context),
     since: context.activeSince,
     at: at.toISOString(),
