@@ -1,5 +1,6 @@
 import {
   aggregate,
+  ENGINE_LABELS,
   EVENT_LABELS,
   GPU_LABELS,
   NODE_LABELS,
@@ -11,6 +12,7 @@ import { quantileOf } from './compute.js';
 import type {
   Aggregate,
   Computation,
+  EngineGauge,
   GpuCounter,
   GpuGauge,
   Label,
@@ -138,6 +140,20 @@ export function nodeRate(named: Named, of: NodeGauge, { metric, where }: Series)
   return infrastructure(named, 'gauge', compute, [metric], (by, window, matchers) =>
     aggregate('avg', by, aggregate('sum', NODE_LABELS, `rate(${selector(metric, matchers, where)}[${window}])`)),
   );
+}
+
+/** What an engine tells of itself: of several, the mean. */
+export function engineGauge(named: Named, of: EngineGauge, metric: string): Signal {
+  const compute: Computation = { kind: 'gauge', fact: 'engine', of };
+  return { ...infrastructure(named, 'gauge', compute, [metric], reading(metric), ENGINE_LABELS), layer: 'service' };
+}
+
+/** A rate that is taken when an engine is read, and that Prometheus takes from what it counts. */
+export function engineRate(named: Named, of: EngineGauge, metric: string): Signal {
+  const compute: Computation = { kind: 'gauge', fact: 'engine', of, counted: true };
+  const promql: Signal['promql'] = (by, window, matchers) =>
+    aggregate('avg', by, `rate(${selector(metric, matchers)}[${window}])`);
+  return { ...infrastructure(named, 'gauge', compute, [metric], promql, ENGINE_LABELS), layer: 'service' };
 }
 
 /** Seconds since the time that a metric tells, for what told it within the last day. */
