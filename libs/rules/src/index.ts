@@ -2,12 +2,14 @@ export { parseRuleCases, playCase, type RuleCase, type RuleCases } from './cases
 export { describeThreshold, holds, thresholdOf } from './condition.js';
 export * from './decide.js';
 export { ruleDuration } from './duration.js';
-export { enableRules } from './enable.js';
+export { enableRules, switchOn } from './enable.js';
 export { combine } from './combine.js';
-export { decideLevels, levelsOf, type LevelRule } from './levels.js';
-export { loadRules, RuleError } from './load.js';
-export { parseRule, type Problem } from './parse.js';
+export { decideLevels, isAbout, levelsOf, type LevelRule } from './levels.js';
+export { FolderError, RuleFolder, type FolderOptions } from './folder.js';
+export { loadRules, RuleError, withoutMistakes } from './load.js';
+export { describeProblem, parseRule, type Problem } from './parse.js';
 export { toPrometheusRules, type PrometheusRules } from './prometheus.js';
+export { adopt, type Adopted, type Definition, type Refused, type RuleSet } from './rule-set.js';
 export { ruleSchema } from './schema.js';
 export { render, type Template } from './template.js';
 export * from './types.js';

@@ -38,7 +38,7 @@ export interface DispatcherOptions {
   scope: string;
   receivers: readonly Receiver[];
   routes: readonly Route[];
-  rules: readonly Rule[];
+  rules: () => readonly Rule[];
   trend: TrendReader;
   incidents: Pick<IncidentKeeper, 'prepare'>;
   log: Logger;
@@ -171,7 +171,7 @@ export class Dispatcher {
   }
 
   private restate(message: Message): Message {
-    const rule = this.options.rules.find(({ name }) => name === message.rule);
+    const rule = this.options.rules().find(({ name }) => name === message.rule);
     if (!rule) return message;
     const summary = summaryOf(rule, { labels: message.labels, state: message.status, value: message.value });
     return { ...message, context: { ...message.context, summary } };

@@ -31,6 +31,8 @@ export interface TransitionContext {
   flapping?: true;
   /** Set where the alert ended because its rule is gone. */
   ruleRemoved?: true;
+  /** Set where it ended because its rule was changed and is no longer about it. */
+  ruleChanged?: true;
 }
 
 /** One thing to tell people, in no channel's form yet. */
