@@ -11,5 +11,7 @@ export { describeProblem, parseRule, type Problem } from './parse.js';
 export { toPrometheusRules, type PrometheusRules } from './prometheus.js';
 export { adopt, type Adopted, type Definition, type Refused, type RuleSet } from './rule-set.js';
 export { ruleSchema } from './schema.js';
+export { summaryOf } from './summary.js';
+export { previewRule, PreviewError, type Preview, type PreviewedAlert, type ReadSteps } from './preview.js';
 export { render, type Template } from './template.js';
 export * from './types.js';

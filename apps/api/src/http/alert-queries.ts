@@ -1,5 +1,4 @@
-import { SEVERITIES, type Level, type Rule } from '@vigil/rules';
-import { summaryOf } from '../notify/message.js';
+import { SEVERITIES, summaryOf, type Level, type Rule } from '@vigil/rules';
 import { isAddress } from '../notify/runbook.js';
 import type { AlertRow } from '../evaluate/alert-store.js';
 import { silenceOf, type Silence } from '../notify/routing/silence.js';

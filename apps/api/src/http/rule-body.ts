@@ -1,7 +1,18 @@
-import { parseRule, type Rule } from '@vigil/rules';
+import { applyDecorators } from '@nestjs/common';
+import { ApiBody, ApiConsumes } from '@nestjs/swagger';
+import { parseRule, ruleSchema, type Rule } from '@vigil/rules';
 import { stringify } from 'yaml';
 import { teamRulePath } from '../rules/book.js';
 import { ApiError, badParameter } from './errors.js';
+
+const { $schema: _, ...SCHEMA } = ruleSchema() as { $schema?: string };
+
+/** Says in the OpenAPI description that a rule is expected. */
+export const DescribeRuleBody = (): MethodDecorator =>
+  applyDecorators(
+    ApiConsumes('application/json', 'application/yaml'),
+    ApiBody({ schema: SCHEMA, description: 'A rule as in alerts/*.yaml, in JSON or YAML' }),
+  );
 
 /** A rule that somebody sent. */
 export interface SentRule {

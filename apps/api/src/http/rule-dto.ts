@@ -1,4 +1,4 @@
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty } from '@nestjs/swagger';
 import { AGGREGATES } from '@vigil/signals';
 import { NO_DATA, SEVERITIES } from '@vigil/rules';
 import { AlertSilence, ConditionItem, Page } from './dto.js';
@@ -111,9 +111,8 @@ export class PreviewAnswer {
   @ApiProperty({ type: String, format: 'date-time' }) from!: string;
   @ApiProperty({ type: String, format: 'date-time', description: 'How far it was looked' }) to!: string;
   @ApiProperty({ type: Number, description: 'Seconds between two looks' }) step!: number;
-  @ApiProperty({ type: Boolean, description: 'False where the range was too much: it was looked at from its end back' })
-  complete!: boolean;
-  @ApiPropertyOptional({ type: String, description: 'Why it is not complete' }) reason?: string;
+  @ApiProperty({ ...textOrNull, description: 'Why it was not looked further, where the range was too much' })
+  cutShort!: string | null;
   @ApiProperty({ type: Number, description: 'How often it would have fired, all in all' }) firings!: number;
   @ApiProperty({ type: [PreviewAlert], description: 'What fired most often first; the first hundred' })
   alerts!: PreviewAlert[];

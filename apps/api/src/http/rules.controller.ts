@@ -1,9 +1,8 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Put, Query } from '@nestjs/common';
 import {
-  ApiBody,
   ApiConflictResponse,
-  ApiConsumes,
   ApiCreatedResponse,
+  ApiNoContentResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
   ApiOperation,
@@ -11,7 +10,6 @@ import {
   ApiQuery,
   ApiTags,
 } from '@nestjs/swagger';
-import { ruleSchema } from '@vigil/rules';
 import { transaction } from '@vigil/store';
 import { ask } from '../database.js';
 import { readSilences } from '../notify/silence-store.js';
@@ -22,17 +20,14 @@ import { DescribeErrors } from './docs.js';
 import { ErrorAnswer } from './dto.js';
 import { ApiError } from './errors.js';
 import { knownOnly, text, type Query as Parameters } from './parameters.js';
-import { readRule } from './rule-body.js';
+import { DescribeRuleBody, readRule } from './rule-body.js';
 import { RuleDetail, RuleItem, RuleList } from './rule-dto.js';
 import { toRuleItem, type StateCount } from './rule-item.js';
-import { YAML_TYPES } from './yaml.js';
 
 /** So many rules of a scope may be made through the API. */
 const MOST_TEAM_RULES = 1000;
 
 const AUTHOR = { name: 'author', required: false, description: 'Who makes or changes it' } as const;
-const { $schema: _, ...SCHEMA } = ruleSchema() as { $schema?: string };
-const RULE_BODY = { schema: SCHEMA, description: 'A rule as in alerts/*.yaml, in JSON or YAML' } as const;
 
 @ApiTags('alerts')
 @DescribeErrors()
@@ -60,8 +55,7 @@ export class RulesController {
 
   @Post()
   @ApiOperation({ summary: 'Makes a rule; it is evaluated from the next beat on, whichever process does that' })
-  @ApiConsumes('application/json', ...YAML_TYPES.slice(0, 1))
-  @ApiBody(RULE_BODY)
+  @DescribeRuleBody()
   @ApiQuery(AUTHOR)
   @ApiCreatedResponse({ type: RuleDetail })
   @ApiConflictResponse({ type: ErrorAnswer, description: 'There is a rule of that name' })
@@ -82,8 +76,7 @@ export class RulesController {
 
   @Put(':rule')
   @ApiOperation({ summary: 'Changes a rule that was made here. Alerts that it is no longer about are over' })
-  @ApiConsumes('application/json', ...YAML_TYPES.slice(0, 1))
-  @ApiBody(RULE_BODY)
+  @DescribeRuleBody()
   @ApiQuery(AUTHOR)
   @ApiOkResponse({ type: RuleDetail })
   @ApiNotFoundResponse({ type: ErrorAnswer })
@@ -107,6 +100,7 @@ export class RulesController {
   @Delete(':rule')
   @HttpCode(204)
   @ApiOperation({ summary: 'Removes a rule that was made here. What fires of it is over, and told with that reason' })
+  @ApiNoContentResponse()
   @ApiNotFoundResponse({ type: ErrorAnswer })
   @ApiConflictResponse({ type: ErrorAnswer, description: 'It is a file' })
   async remove(@Param('rule') name: string): Promise<void> {

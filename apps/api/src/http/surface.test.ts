@@ -28,6 +28,7 @@ describe('around it', () => {
       '/api/v1/notifications/{id}/retry',
       '/api/v1/requests',
       '/api/v1/rules',
+      '/api/v1/rules/preview',
       '/api/v1/rules/{rule}',
       '/api/v1/rules/{rule}/runbook',
       '/api/v1/series',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Rule } from '@vigil/rules';
+import { summaryOf, type Rule } from '@vigil/rules';
 import { errorMessage, type Logger } from '@vigil/service';
 import type { IncidentKeeper } from '../incident/keeper.js';
 import { readLines } from '../incident/store.js';
@@ -18,7 +18,7 @@ import {
   type ChangedGroup,
   type GroupKey,
 } from './dispatch-store.js';
-import { summaryOf, type Message } from './message.js';
+import type { Message } from './message.js';
 import { addMessages, dropEvents, replaceRepeats, type NewNotification } from './outbox.js';
 import type { Receiver } from './receivers/types.js';
 import { arrive, decideGroup, type Event, type Group, type Item, type Outcome } from './routing/group.js';
