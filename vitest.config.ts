@@ -7,6 +7,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // Two a core of a small machine: many tests wait for something to hang, be killed or come back.
+    maxWorkers: 4,
   },
 });

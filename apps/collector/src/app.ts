@@ -22,7 +22,7 @@ import { startReadings } from './readings.js';
 import { RetentionModule } from './retention.js';
 import { StoreLink } from './write/store-link.js';
 import { TableWriter, type TableWriterOptions } from './write/table-writer.js';
-import { GPU_EVENTS, GPU_SAMPLES, NODE_SAMPLES, REQUESTS } from './write/tables.js';
+import { ENGINE_SAMPLES, GPU_EVENTS, GPU_SAMPLES, NODE_SAMPLES, REQUESTS } from './write/tables.js';
 import { WriteMetrics } from './write/write-metrics.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -60,11 +60,18 @@ async function start(config: CollectorConfig, log: Logger, lifecycle: Lifecycle)
   const events = openWriter({ ...readings, table: GPU_EVENTS, spool: spools.gpu_event }, lifecycle);
   const nodes = openWriter({ ...readings, table: NODE_SAMPLES, spool: spools.node_sample }, lifecycle);
 
+  const engines = openWriter({ ...readings, table: ENGINE_SAMPLES, spool: spools.engine_sample }, lifecycle);
+
   await link.start();
   await startReadings({
     config,
     registry,
-    write: { gpus: (rows) => gpus.add(rows), events: (rows) => events.add(rows), nodes: (rows) => nodes.add(rows) },
+    write: {
+      gpus: (rows) => gpus.add(rows),
+      events: (rows) => events.add(rows),
+      nodes: (rows) => nodes.add(rows),
+      engines: (rows) => engines.add(rows),
+    },
     lifecycle,
     log,
   });
@@ -98,6 +105,7 @@ async function openSpools(config: CollectorConfig) {
       gpu_sample: await Spool.open(join(folder, 'gpu'), forReadings),
       gpu_event: await Spool.open(join(folder, 'gpu-events'), forReadings),
       node_sample: await Spool.open(join(folder, 'nodes'), forReadings),
+      engine_sample: await Spool.open(join(folder, 'engines'), forReadings),
     };
   } catch (error) {
     throw new UserError(

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import type { Lifecycle, Logger } from '@vigil/service';
-import type { GpuEventRow, GpuSampleRow, NodeSampleRow } from '@vigil/store';
+import type { EngineSampleRow, GpuEventRow, GpuSampleRow, NodeSampleRow } from '@vigil/store';
 import type { Registry } from 'prom-client';
 import type { CollectorConfig } from './config.js';
 import { startEngines } from './engines/engines.js';
@@ -16,6 +16,7 @@ export interface ReadingsOptions {
     gpus: (rows: readonly GpuSampleRow[]) => Promise<void>;
     events: (rows: readonly GpuEventRow[]) => Promise<void>;
     nodes: (rows: readonly NodeSampleRow[]) => Promise<void>;
+    engines: (rows: readonly EngineSampleRow[]) => Promise<void>;
   };
   lifecycle: Lifecycle;
   log: Logger;
@@ -37,5 +38,5 @@ export async function startReadings({ config, registry, write, lifecycle, log }:
   });
   lifecycle.onStop('GPU watch', () => gpus.close());
   startNode({ config, node, registry, sink: (sample) => write.nodes([sample]), gpus: latest.get, log, lifecycle });
-  startEngines({ config, node, registry, lifecycle, log });
+  startEngines({ config, node, registry, sink: write.engines, lifecycle, log });
 }

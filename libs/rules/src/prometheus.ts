@@ -105,6 +105,7 @@ const UNITS: Readonly<Record<Unit, string>> = {
   Cel: '{{ $value | humanize }} °C',
   W: '{{ $value | humanize }} W',
   Hz: '{{ $value | humanize }}Hz',
+  '{request}': '{{ $value | humanize }} requests',
   '{request}/s': '{{ $value | humanize }} requests/s',
   'By/s': '{{ $value | humanize1024 }}B/s',
   '{token}/s': '{{ $value | humanize }} tokens/s',

@@ -1,5 +1,6 @@
 import {
   aggregate,
+  ENGINE_LABELS,
   EVENT_LABELS,
   GPU_LABELS,
   NODE_LABELS,
@@ -11,6 +12,7 @@ import { quantileOf } from './compute.js';
 import type {
   Aggregate,
   Computation,
+  EngineGauge,
   GpuCounter,
   GpuGauge,
   Label,
@@ -41,6 +43,9 @@ export function quotient(
 ): Signal {
   const count: NonNullable<Signal['promqlSamples']> = (by, window, matchers) =>
     aggregate('sum', by, increase(denominator[1], window, matchers));
+  // Without the "or", a numerator that was never counted would read as "no data" instead of 0.
+  const counted: Signal['promql'] = (by, window, matchers) =>
+    `(${aggregate('sum', by, increase(numerator[1], window, matchers))} or 0 * ${count(by, window, matchers)})`;
   return {
     ...named,
     layer,
@@ -55,11 +60,14 @@ export function quotient(
     },
     metrics: [...new Set([numerator[1].metric, denominator[1].metric])],
     promqlSamples: count,
+    promqlParts: (by, window) => ({
+      numerator: counted(by, window),
+      denominator: count(by, window),
+      ...(distribution && { buckets: bucketRates(by, distribution.histogram, window) }),
+    }),
     promql: (by, window, matchers, how = 'mean') => {
       if (distribution && how !== 'mean') return quantile(how, by, distribution.histogram, window, matchers);
-      const over = count(by, window, matchers);
-      // Without the "or", a numerator that was never counted would read as "no data" instead of 0.
-      return `(${aggregate('sum', by, increase(numerator[1], window, matchers))} or 0 * ${over}) / (${over} > 0)`;
+      return `${counted(by, window, matchers)} / (${count(by, window, matchers)} > 0)`;
     },
   };
 }
@@ -68,13 +76,21 @@ export function quotient(
 function quantile(
   how: Aggregate,
   by: readonly Label[],
-  { metric, where }: Series,
+  histogram: Series,
   window: string,
   matchers: Parameters<Signal['promql']>[2],
 ): string {
-  const buckets = `rate(${selector(`${metric}_bucket`, matchers, where)}[${window}])`;
+  return `histogram_quantile(${quantileOf(how) ?? 1}, ${bucketRates(by, histogram, window, matchers)})`;
+}
+
+function bucketRates(
+  by: readonly Label[],
+  { metric, where }: Series,
+  window: string,
+  matchers?: Parameters<Signal['promql']>[2],
+): string {
   const labels = ['le', ...by.map((label) => PROMETHEUS_LABELS[label])].join(', ');
-  return `histogram_quantile(${quantileOf(how) ?? 1}, sum by (${labels}) (${buckets}))`;
+  return `sum by (${labels}) (rate(${selector(`${metric}_bucket`, matchers, where)}[${window}]))`;
 }
 
 /** A reading, or the least or greatest one of a window. */
@@ -124,6 +140,20 @@ export function nodeRate(named: Named, of: NodeGauge, { metric, where }: Series)
   return infrastructure(named, 'gauge', compute, [metric], (by, window, matchers) =>
     aggregate('avg', by, aggregate('sum', NODE_LABELS, `rate(${selector(metric, matchers, where)}[${window}])`)),
   );
+}
+
+/** What an engine tells of itself: of several, the mean. */
+export function engineGauge(named: Named, of: EngineGauge, metric: string): Signal {
+  const compute: Computation = { kind: 'gauge', fact: 'engine', of };
+  return { ...infrastructure(named, 'gauge', compute, [metric], reading(metric), ENGINE_LABELS), layer: 'service' };
+}
+
+/** A rate that is taken when an engine is read, and that Prometheus takes from what it counts. */
+export function engineRate(named: Named, of: EngineGauge, metric: string): Signal {
+  const compute: Computation = { kind: 'gauge', fact: 'engine', of, counted: true };
+  const promql: Signal['promql'] = (by, window, matchers) =>
+    aggregate('avg', by, `rate(${selector(metric, matchers)}[${window}])`);
+  return { ...infrastructure(named, 'gauge', compute, [metric], promql, ENGINE_LABELS), layer: 'service' };
 }
 
 /** Seconds since the time that a metric tells, for what told it within the last day. */

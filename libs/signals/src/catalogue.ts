@@ -1,6 +1,7 @@
 import { quotient, rate, type Series } from './build.js';
 import { GPU_SIGNALS } from './gpu-signals.js';
 import { REQUEST_METRICS as M } from './metrics.js';
+import { ENGINE_SIGNALS } from './engine-signals.js';
 import { NODE_SIGNALS } from './node-signals.js';
 import type { RequestMeasure, Signal } from './types.js';
 
@@ -233,7 +234,13 @@ const CONVERSATION: Signal[] = [
 ];
 
 /** Everything that Vigil measures, in the order in which it is shown. */
-export const SIGNALS: readonly Signal[] = [...GPU_SIGNALS, ...NODE_SIGNALS, ...SERVICE, ...CONVERSATION];
+export const SIGNALS: readonly Signal[] = [
+  ...GPU_SIGNALS,
+  ...NODE_SIGNALS,
+  ...SERVICE,
+  ...ENGINE_SIGNALS,
+  ...CONVERSATION,
+];
 
 /** A signal by its id. */
 export function findSignal(id: string): Signal | undefined {

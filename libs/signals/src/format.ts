@@ -9,6 +9,7 @@ const STEPS: readonly [number, string][] = [
 
 /** One of it, several of it. */
 const COUNTED: Readonly<Partial<Record<Unit, readonly [string, string]>>> = {
+  '{request}': ['requests', 'requests'],
   '{request}/s': ['requests/s', 'requests/s'],
   '{token}/s': ['tokens/s', 'tokens/s'],
   '{error}/s': ['errors/s', 'errors/s'],

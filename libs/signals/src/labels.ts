@@ -7,6 +7,7 @@ export const PROMETHEUS_LABELS: Readonly<Record<Label, string>> = {
   replay: 'replay',
   model: 'gen_ai_request_model',
   engine: 'gen_ai_provider_name',
+  server: 'engine',
   endpoint: 'endpoint',
   operation: 'gen_ai_operation_name',
   class: 'class',
@@ -16,6 +17,7 @@ export const PROMETHEUS_LABELS: Readonly<Record<Label, string>> = {
 export const REQUEST_LABELS = ['node', 'engine', 'model', 'endpoint', 'operation'] as const satisfies readonly Label[];
 export const GPU_LABELS = ['node', 'gpu', 'replay'] as const satisfies readonly Label[];
 export const NODE_LABELS = ['node'] as const satisfies readonly Label[];
+export const ENGINE_LABELS = ['node', 'server', 'model'] as const satisfies readonly Label[];
 export const EVENT_LABELS = [...GPU_LABELS, 'class', 'code'] as const satisfies readonly Label[];
 
 /** `name{label="value"}` with values escaped; `extra` holds matchers that are already PromQL. */

@@ -13,6 +13,7 @@ export type Unit =
   | 'Cel'
   | 'W'
   | 'Hz'
+  | '{request}'
   | '{request}/s'
   | '{token}/s'
   | '{error}'
@@ -23,8 +24,11 @@ export type Unit =
   | '{process}'
   | '{state}';
 
-/** The facts that the store keeps: one row a request, a GPU and sample, a node and sample, an event of a GPU. */
-export type Fact = 'request' | 'gpu' | 'node' | 'event';
+/**
+ * The facts that the store keeps: one row a request, a GPU and sample, a node and sample, an engine, model and sample, an
+ * event of a GPU.
+ */
+export type Fact = 'request' | 'gpu' | 'node' | 'engine' | 'event';
 
 /** Sums over requests, kept by minute. What each counts is said in `libs/store`, `facts.ts`. */
 export type RequestMeasure =
@@ -105,6 +109,9 @@ export type NodeGauge =
   | 'rdma_transmit'
   | 'gpu_count';
 
+/** Gauges that engines tell of themselves. */
+export type EngineGauge = 'running' | 'waiting' | 'kv_cache_ratio' | 'preemption_rate';
+
 /** What is known of each single request. What each is, is said in `libs/store`, `facts.ts`. */
 export type RequestValue = 'latency' | 'duration' | 'first_token' | 'per_token' | 'repetition' | 'reasoning_share';
 
@@ -125,6 +132,7 @@ export type Computation =
   | { kind: 'gauge'; fact: 'gpu'; of: GpuGauge }
   /** `counted`: a rate that the node itself took between two readings; Prometheus has the count, and needs a window. */
   | { kind: 'gauge'; fact: 'node'; of: NodeGauge; counted?: true }
+  | { kind: 'gauge'; fact: 'engine'; of: EngineGauge; counted?: true }
   /** What a device's own count grew by a second; a count that fell began anew. */
   | { kind: 'counter'; fact: 'gpu'; of: GpuCounter }
   /**
@@ -162,9 +170,20 @@ export interface Signal {
   promql: (by: readonly Label[], window: string, matchers?: Matchers, aggregate?: Aggregate) => string;
   /** How many requests the value rests on, in PromQL; absent where it rests on none. */
   promqlSamples?: (by: readonly Label[], window: string, matchers?: Matchers) => string;
+  /** What a quotient is made of, in PromQL: parts add up over time, where quotients do not. */
+  promqlParts?: (by: readonly Label[], window: string) => Parts;
 }
 
-export type Label = 'node' | 'gpu' | 'replay' | 'model' | 'engine' | 'endpoint' | 'operation' | 'class' | 'code';
+/** Two sums, and where the distribution is known its buckets a second. */
+export interface Parts {
+  numerator: string;
+  denominator: string;
+  buckets?: string;
+}
+
+/** `server` is an engine by the name that ENGINE_METRICS gives it, `engine` what sort of engine answered a request. */
+export type Label =
+  'node' | 'gpu' | 'replay' | 'model' | 'engine' | 'server' | 'endpoint' | 'operation' | 'class' | 'code';
 
 /** Wanted values of labels. */
 export type Matchers = Readonly<Partial<Record<Label, string>>>;

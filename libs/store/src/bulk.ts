@@ -1,9 +1,17 @@
 import type { DataSource } from 'typeorm';
-import { EVENT_COLUMNS, GPU_COLUMNS, NODE_COLUMNS, REQUEST_COLUMNS, type Columns, type ColumnType } from './columns.js';
+import {
+  ENGINE_COLUMNS,
+  EVENT_COLUMNS,
+  GPU_COLUMNS,
+  NODE_COLUMNS,
+  REQUEST_COLUMNS,
+  type Columns,
+  type ColumnType,
+} from './columns.js';
 import { FACTS } from './facts.js';
 import { transaction } from './transaction.js';
 import { ensurePartitions, isMissingPartition } from './partitions.js';
-import type { GpuEventRow, GpuSampleRow, NodeSampleRow, RequestRow } from './rows.js';
+import type { EngineSampleRow, GpuEventRow, GpuSampleRow, NodeSampleRow, RequestRow } from './rows.js';
 
 /**
  * Stores requests and adds them to their minutes, in one transaction. Rows that are stored already are passed over, so
@@ -22,6 +30,11 @@ export function writeGpuSamples(store: DataSource, rows: readonly GpuSampleRow[]
 /** Stores node samples as `writeRequests` stores requests. */
 export function writeNodeSamples(store: DataSource, rows: readonly NodeSampleRow[]): Promise<number> {
   return write(store, 'node', NODE_COLUMNS, rows, (row) => row.time);
+}
+
+/** Stores what engines say of themselves as `writeRequests` stores requests. */
+export function writeEngineSamples(store: DataSource, rows: readonly EngineSampleRow[]): Promise<number> {
+  return write(store, 'engine', ENGINE_COLUMNS, rows, (row) => row.time);
 }
 
 /** Stores events of GPUs as `writeRequests` stores requests. */

@@ -1,4 +1,4 @@
-import type { GpuEventRow, GpuSampleRow, NodeSampleRow, RequestRow } from './rows.js';
+import type { EngineSampleRow, GpuEventRow, GpuSampleRow, NodeSampleRow, RequestRow } from './rows.js';
 
 export type ColumnType = 'text' | 'timestamptz' | 'int' | 'float8' | 'boolean' | 'jsonb';
 
@@ -126,4 +126,16 @@ export const NODE_COLUMNS: Columns<NodeSampleRow> = {
   gpuState: ['gpu_state', 'text'],
   gpuCount: ['gpu_count', 'float8'],
   gpuReadAt: ['gpu_read_at', 'timestamptz'],
+};
+
+export const ENGINE_COLUMNS: Columns<EngineSampleRow> = {
+  time: ['time', 'timestamptz'],
+  node: ['node', 'text'],
+  server: ['server', 'text'],
+  kind: ['kind', 'text'],
+  model: ['model', 'text'],
+  running: ['running', 'float8'],
+  waiting: ['waiting', 'float8'],
+  kvCacheRatio: ['kv_cache_ratio', 'float8'],
+  preemptionRate: ['preemption_rate', 'float8'],
 };

@@ -1,5 +1,6 @@
 import type {
   Computation,
+  EngineGauge,
   Fact,
   GpuCounter,
   GpuGauge,
@@ -147,10 +148,20 @@ const NODE_GAUGES: Record<NodeGauge, string> = {
   gpu_count: 'gpu_count',
 };
 
+const ENGINE_GAUGES: Record<EngineGauge, string> = {
+  running: 'running',
+  waiting: 'waiting',
+  kv_cache_ratio: 'kv_cache_ratio',
+  preemption_rate: 'preemption_rate',
+};
+
 type Gauge = Extract<Computation, { kind: 'gauge' }>;
 
 /** SQL of a gauge over one row of its table. */
-export const gaugeSql = (gauge: Gauge): string => (gauge.fact === 'gpu' ? GPU_GAUGES[gauge.of] : NODE_GAUGES[gauge.of]);
+export function gaugeSql(gauge: Gauge): string {
+  if (gauge.fact === 'gpu') return GPU_GAUGES[gauge.of];
+  return gauge.fact === 'node' ? NODE_GAUGES[gauge.of] : ENGINE_GAUGES[gauge.of];
+}
 
 const highest = (sql: string): Measure => ({ sql, combine: 'max' });
 
@@ -199,6 +210,13 @@ export const FACTS: Readonly<Record<Fact, FactTable>> = {
       gpu_read_at: highest('gpu_read_at'),
       last_at: highest('time'),
     },
+  },
+  engine: {
+    table: 'engine_sample',
+    rollup: 'engine_minute',
+    time: 'time',
+    dimensions: { node: 'node', server: 'server', model: 'model' },
+    measures: gaugeMeasures(ENGINE_GAUGES),
   },
   event: {
     table: 'gpu_event',

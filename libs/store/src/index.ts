@@ -1,7 +1,8 @@
-export { writeGpuEvents, writeGpuSamples, writeNodeSamples, writeRequests } from './bulk.js';
+export { writeEngineSamples, writeGpuEvents, writeGpuSamples, writeNodeSamples, writeRequests } from './bulk.js';
 export * from './entities/alert.js';
 export { TeamRuleEntity } from './entities/team-rule.js';
 export * from './entities/incident.js';
+export { EngineSampleEntity } from './entities/engine-sample.js';
 export { GpuEventEntity } from './entities/gpu-event.js';
 export * from './entities/notification.js';
 export { GpuSampleEntity } from './entities/gpu-sample.js';

@@ -7,10 +7,10 @@ import { createTestDatabase, type TestDatabase } from '@vigil/testing';
 import { findSignal, PROMETHEUS_LABELS, takesWindow, type Label } from '@vigil/signals';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeGpuEvents, writeGpuSamples, writeNodeSamples } from './bulk.js';
+import { writeEngineSamples, writeGpuEvents, writeGpuSamples, writeNodeSamples } from './bulk.js';
 import { readLatest, readWindow } from './query/index.js';
 import { connect, createStore } from './store.js';
-import { gpuEventRow, gpuRow, nodeRow } from './testing.js';
+import { engineRow, gpuEventRow, gpuRow, nodeRow } from './testing.js';
 
 const STEP = 15;
 const BEGIN = Date.parse('2026-03-01T10:00:00Z');
@@ -21,7 +21,7 @@ const scrapes = <T>(minutes: number, make: (time: Date, seconds: number) => T): 
 
 /**
  * The same story in rows and in Prometheus's words: node a lives for half an hour and loses two GPUs after five minutes;
- * node b has an XID after one minute and is gone after three. Prometheus counts time from the begin of the story.
+ * node b has an XID after one minute and is gone after three. The engine r1 queues up after five minutes. Prometheus counts time from the begin of the story.
  */
 const SERIES = {
   'vigil_node_last_sample_timestamp_seconds{node="a"}': '0+15x120',
@@ -37,6 +37,10 @@ const SERIES = {
   'vigil_gpu_events_total{node="b",gpu="0",replay="false",kind="xid",class="critical",code="48"}': '_x4 1x8 stale',
   'vigil_gpu_events_total{node="a",gpu="1",replay="false",kind="lost",class="unknown",code=""}': '_x20 1x100',
   'hw_gpu_io_bytes_total{node="a",gpu="0",replay="false",link="nvlink",direction="transmit"}': '1000+1500x60 stale',
+  'vigil_engine_requests_running{node="a",engine="r1",gen_ai_request_model="m"}': '4x19 40x101',
+  'vigil_engine_requests_waiting{node="a",engine="r1",gen_ai_request_model="m"}': '0x19 12x101',
+  'vigil_engine_kv_cache_usage_ratio{node="a",engine="r1",gen_ai_request_model="m"}': '0x19 1x101',
+  'vigil_engine_preemptions_total{node="a",engine="r1",gen_ai_request_model="m"}': '100+30x120',
   'hw_gpu_recovery_action{node="a",gpu="0",replay="false"}': '0x20 2x40 stale',
 };
 
@@ -61,6 +65,14 @@ beforeAll(async () => {
     ...scrapes(4.75, (time) => gpuRow(0.5, { time, node: 'a', gpu: '1' })),
     ...scrapes(3, (time) => gpuRow(0.5, { time, node: 'b' })),
   ]);
+  await writeEngineSamples(
+    store,
+    scrapes(30, (time, s) => {
+      const full =
+        s < 300 ? { running: 4, waiting: 0, kvCacheRatio: 0 } : { running: 40, waiting: 12, kvCacheRatio: 1 };
+      return engineRow({ time, node: 'a', ...full, preemptionRate: s === 0 ? null : 2 });
+    }),
+  );
   await writeGpuEvents(store, [
     gpuEventRow({ time: at(130), node: 'a' }),
     gpuEventRow({ time: at(475), node: 'a' }),
@@ -92,6 +104,11 @@ describe.skipIf(!present)('Prometheus says the same', () => {
     // The window no longer holds an event: none of the node that reports, nothing of the one that is gone.
     ['gpu.xid.count', 20, { 'a/0/false/critical/79': 0 }],
     ['gpu.nvlink.transmit', 10, { 'a/0/false': 100 }],
+    ['engine.requests.running', 2, { 'a/r1/m': 4 }],
+    ['engine.requests.running', 10, { 'a/r1/m': 40 }],
+    ['engine.requests.waiting', 10, { 'a/r1/m': 12 }],
+    ['engine.kv_cache.ratio', 10, { 'a/r1/m': 1 }],
+    ['engine.preemption.rate', 10, { 'a/r1/m': 2 }],
     ['gpu.recovery.action', 10, { 'a/0/false': 2 }],
   ])('%s after %d min is %j', async (id, minutes, wanted) => {
     const signal = findSignal(id)!;

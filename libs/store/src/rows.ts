@@ -115,6 +115,26 @@ export interface GpuSampleRow {
   processes: readonly GpuProcessRow[];
 }
 
+/** What an engine said of itself and one of its models, at one reading; `null` where it does not tell. */
+export interface EngineSampleRow {
+  time: Date;
+  /** The node that read it. */
+  node: string;
+  /** The engine by its name in ENGINE_METRICS. */
+  server: string;
+  /** What sort of engine it is, such as `vllm`. */
+  kind: string;
+  /** As the engine names it; empty where it does not. */
+  model: string;
+  /** Requests. */
+  running: number | null;
+  waiting: number | null;
+  /** 0 to 1. */
+  kvCacheRatio: number | null;
+  /** A second, since the reading before; `null` at the first one. */
+  preemptionRate: number | null;
+}
+
 /** Something that happened to a GPU between two readings. */
 export interface GpuEventRow {
   time: Date;

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AlertEntity, AlertTransitionEntity } from './entities/alert.js';
 import { AlertIncidentEntity, ReceivedAlertEntity } from './entities/incident.js';
+import { EngineSampleEntity } from './entities/engine-sample.js';
 import { GpuEventEntity } from './entities/gpu-event.js';
 import {
   NotificationEntity,
@@ -18,6 +19,7 @@ import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 import { Notifications1700000002000 } from './migrations/1700000002000-notifications.js';
 import { Infrastructure1700000100000 } from './migrations/1700000100000-infrastructure.js';
 import { Beats1700000400000 } from './migrations/1700000400000-beats.js';
+import { Engines1700000600000 } from './migrations/1700000600000-engines.js';
 import { Rules1700000500000 } from './migrations/1700000500000-rules.js';
 import { TeamRuleEntity } from './entities/team-rule.js';
 import { Incidents1700000300000 } from './migrations/1700000300000-incidents.js';
@@ -69,6 +71,7 @@ export function createStore(options: StoreOptions): DataSource {
       GpuSampleEntity,
       GpuEventEntity,
       NodeSampleEntity,
+      EngineSampleEntity,
       AlertEntity,
       TeamRuleEntity,
       AlertTransitionEntity,
@@ -86,6 +89,7 @@ export function createStore(options: StoreOptions): DataSource {
       Incidents1700000300000,
       Beats1700000400000,
       Rules1700000500000,
+      Engines1700000600000,
     ],
     migrationsTableName: 'vigil_migration',
     synchronize: false,

@@ -1,4 +1,4 @@
-import type { GpuEventRow, GpuSampleRow, NodeSampleRow, RequestRow } from './rows.js';
+import type { EngineSampleRow, GpuEventRow, GpuSampleRow, NodeSampleRow, RequestRow } from './rows.js';
 
 let n = 0;
 
@@ -88,6 +88,22 @@ export function gpuRow(ratio: number, change: Partial<GpuSampleRow> = {}): GpuSa
     nvlinkErrors: null,
     migMode: null,
     processes: [],
+    ...change,
+  };
+}
+
+/** A vLLM that answers four requests, now. */
+export function engineRow(change: Partial<EngineSampleRow> = {}): EngineSampleRow {
+  return {
+    time: new Date(),
+    node: 'gpu-1',
+    server: 'r1',
+    kind: 'vllm',
+    model: 'm',
+    running: 4,
+    waiting: 0,
+    kvCacheRatio: 0.2,
+    preemptionRate: 0,
     ...change,
   };
 }

@@ -7,10 +7,10 @@ export const DAYS = 7;
 const DAY = 86_400_000;
 
 /**
- * Ten million requests over the last seven days, evenly, of four models on four nodes, with their minutes: by
+ * So many requests over the last seven days, evenly, of four models on four nodes, with their minutes: by
  * `generate_series` into the real tables, a day at a time and two at once.
  */
-export async function fillHistory(store: Store, now: Date, say: (line: string) => void): Promise<void> {
+export async function fillHistory(store: Store, now: Date, rows: number, say: (line: string) => void): Promise<void> {
   const spans = Array.from({ length: DAYS }, (_, i) => {
     const from = new Date(now.getTime() - (i + 1) * DAY);
     return { from, to: new Date(now.getTime() - i * DAY) };
@@ -25,7 +25,7 @@ export async function fillHistory(store: Store, now: Date, say: (line: string) =
   const left = [...spans];
   const work = async (): Promise<void> => {
     for (let span = left.pop(); span; span = left.pop()) {
-      await insert(store, span.from, span.to, Math.ceil(ROWS / DAYS));
+      await insert(store, span.from, span.to, Math.ceil(rows / DAYS));
       say(`${DAYS - left.length} of ${DAYS} days are begun or done`);
     }
   };

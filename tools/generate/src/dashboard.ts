@@ -12,6 +12,7 @@ const UNITS: Readonly<Record<Unit, string>> = {
   Cel: 'celsius',
   W: 'watt',
   Hz: 'hertz',
+  '{request}': 'short',
   '{request}/s': 'reqps',
   'By/s': 'Bps',
   '{token}/s': 'short',

@@ -21,6 +21,12 @@ export const withoutChannels = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
   ...Object.fromEntries(CHANNELS.map((name) => [name, ''])),
 });
 
+/** What ENGINE_METRICS names, and the runtime that is started beside it, unless that name is taken. */
+export function withRuntime(engines: string | undefined, runtime: string): string {
+  const named = (engines ?? '').trim();
+  return /(^|\s)runtime=/.test(named) ? named : `${named} runtime=${runtime}/metrics`.trim();
+}
+
 /**
  * Reads the file `.env` of a folder, where there is one; what the environment holds already goes first.
  * @throws UserError when it can't be read

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { errorMessage, UserError } from '@vigil/service';
 import { ManagedProcess, type ProcessEvents } from './managed-process.js';
 import type { LaunchConfig } from './config.js';
-import { tellsPeople } from './environment.js';
+import { tellsPeople, withRuntime } from './environment.js';
 import { ManagedPostgres } from './managed-postgres.js';
 import { assertFree, freePort, reachable, urlHost } from './ports.js';
 import type { Progress } from './progress.js';
@@ -167,6 +167,7 @@ export class Stack {
           DATABASE_URL: this.databaseUrl,
           OTEL_EXPORTER_OTLP_ENDPOINT: this.env.OTEL_EXPORTER_OTLP_ENDPOINT ?? this.url('OTLP_PORT'),
           PUBLIC_URL: this.env.PUBLIC_URL ?? this.url('API_PORT'),
+          ENGINE_METRICS: withRuntime(this.env.ENGINE_METRICS, this.url('RUNTIME_PORT')),
         },
         logFile: join(this.logDir, `${name}.log`),
         healthUrl: `${this.url(port)}/health/ready`,
@@ -200,7 +201,7 @@ export class Stack {
     const configFile = await writePrometheusConfig(
       folder,
       { runtime: target('RUNTIME_PORT'), collector: target('COLLECTOR_PORT'), api: target('API_PORT') },
-      join(ROOT, 'alerts', 'prometheus.rules.yaml'),
+      ['prometheus.recording.rules.yaml', 'prometheus.rules.yaml'].map((name) => join(ROOT, 'alerts', name)),
       `${this.config.PROMETHEUS_SCRAPE_INTERVAL}s`,
     );
     const process = new ManagedProcess(

@@ -1,5 +1,13 @@
-import { connect, createStore, writeGpuEvents, writeGpuSamples, writeRequests, type RequestRow } from '@vigil/store';
-import { gpuEventRow, gpuRow, requestRow } from '@vigil/store/testing';
+import {
+  connect,
+  createStore,
+  writeEngineSamples,
+  writeGpuEvents,
+  writeGpuSamples,
+  writeRequests,
+  type RequestRow,
+} from '@vigil/store';
+import { engineRow, gpuEventRow, gpuRow, requestRow } from '@vigil/store/testing';
 import { createTestDatabase, type TestDatabase } from '@vigil/testing';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -19,7 +27,15 @@ afterAll(async () => {
   await database.drop();
 });
 beforeEach(async () => {
-  for (const table of ['request', 'request_minute', 'gpu_sample', 'gpu_minute', 'gpu_event'])
+  for (const table of [
+    'request',
+    'request_minute',
+    'gpu_sample',
+    'gpu_minute',
+    'gpu_event',
+    'engine_sample',
+    'engine_minute',
+  ])
     await database.query(`TRUNCATE ${table}`);
 });
 
@@ -101,6 +117,26 @@ describe('what moved first', () => {
     expect(linesOf(incident)[0]).toMatch(
       /^Requests \(0\.3\d requests\/s → 2 requests\/s, 10:40:00\) moved first, 7 min before/,
     );
+  });
+
+  it('the KV cache of the engine filled, whatever it calls its model, then requests waited in it', async () => {
+    const engine = (minute: number) =>
+      engineRow({
+        time: at(minute),
+        node: 'a',
+        model: '/models/r1.gguf',
+        kvCacheRatio: (minute >= 40 ? 0.99 : 0.3) + wobble(minute, 0.004),
+        waiting: minute >= 44 ? 12 : 0,
+      });
+    await writeEngineSamples(store, every(15, engine));
+    await writeRequests(store, requests(slow(60, 46)));
+    const incident = await look();
+    expect(order(incident)).toEqual(['cache', 'queue', 'speed!', 'speed']);
+    const [first, second] = linesOf(incident);
+    expect(first).toMatch(
+      /^KV cache in use of a\/r1.* \(30\.?\d* % → 99\.?\d* %, 10:40:00\) moved first, 6 min before/,
+    );
+    expect(second).toMatch(/KV cache in use 99/i);
   });
 
   it('nothing else moved: says that', async () => {

@@ -1,4 +1,4 @@
-import { findSignal, type Fact, type Label, type Matchers } from '@vigil/signals';
+import { ENGINE_LABELS, findSignal, type Fact, type Label, type Matchers } from '@vigil/signals';
 import { readCourses, transaction, type CourseRow } from '@vigil/store';
 import type { DataSource } from 'typeorm';
 import type { Sql } from '../database.js';
@@ -37,6 +37,7 @@ const FACTS: readonly { fact: Fact; by: readonly Label[]; narrowedBy: readonly L
   { fact: 'request', by: [], narrowedBy: ['node', 'engine', 'model', 'endpoint', 'operation'] },
   { fact: 'gpu', by: ['node', 'gpu', 'replay'], narrowedBy: ['node', 'gpu', 'replay'] },
   { fact: 'node', by: ['node'], narrowedBy: ['node'] },
+  { fact: 'engine', by: ENGINE_LABELS, narrowedBy: ENGINE_LABELS },
 ];
 
 export const narrowed = (labels: Readonly<Record<string, string>>, by: readonly Label[]): Matchers =>
@@ -52,15 +53,12 @@ export function readEvidence(
   return transaction(store, async (sql) => {
     await sql.query(`SET LOCAL statement_timeout = ${STATEMENT_MS}`);
     const courses: CourseRow[] = [];
-    for (const { fact, by, narrowedBy } of factsOf(looked)) {
-      const read = (matchers: Matchers) => readFact(sql, fact, looked, window, by, matchers);
-      const matchers = narrowed(firing.labels, narrowedBy);
-      const found = await read(matchers);
-      // Requests are answered on one machine and received on another: what is not there is looked for everywhere.
-      courses.push(
-        ...(found.length > 0 || Object.keys(matchers).length === 0 ? found : await read(elsewhere(matchers))),
-      );
-    }
+    for (const { fact, by, narrowedBy } of FACTS)
+      for (const matchers of widened(narrowed(firing.labels, narrowedBy), fact)) {
+        const found = await readFact(sql, fact, looked, window, by, matchers);
+        courses.push(...found);
+        if (found.length > 0) break;
+      }
     const own = findSignal(firing.signal);
     const from = new Date(window.activeSince - (firing.over ?? 0) * 1000);
     const matchers = narrowed(firing.labels, FACTS[0]!.narrowedBy);
@@ -75,12 +73,13 @@ export function readEvidence(
   });
 }
 
-/** The facts of the catalogue that something is looked at of; engines are told apart by what they are told apart by. */
-function factsOf(looked: readonly LookedAt[]): typeof FACTS {
-  const known = new Set<Fact>(FACTS.map(({ fact }) => fact));
-  const more = looked.filter(({ signal }) => !known.has(signal.compute.fact) && signal.id.startsWith('engine.'));
-  const first = more[0]?.signal;
-  return first ? [...FACTS, { fact: first.compute.fact, by: first.labels, narrowedBy: first.labels }] : FACTS;
+/**
+ * Requests are answered on one machine and received on another, and an engine may call its model by another name than its
+ * clients do: what is not there is looked for more widely.
+ */
+function widened(matchers: Matchers, fact: Fact): Matchers[] {
+  const wider = [elsewhere(matchers), ...(fact === 'engine' ? [{}] : [])];
+  return [matchers, ...wider.filter((next) => Object.keys(next).length < Object.keys(matchers).length)];
 }
 
 const elsewhere = ({ node: _node, ...rest }: Matchers): Matchers => rest;

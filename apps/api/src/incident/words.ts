@@ -11,8 +11,8 @@ export function linesOf(incident: Incident): string[] {
 }
 
 /** `gpu-1/0`, `gpu-1`, or nothing. */
-function placeOf({ node, gpu, replay }: Readonly<Record<string, string>>): string {
-  const place = [node, gpu].filter((word) => word !== undefined && word !== '').join('/');
+function placeOf({ node, gpu, server, replay }: Readonly<Record<string, string>>): string {
+  const place = [node, gpu, server].filter((word) => word !== undefined && word !== '').join('/');
   return place === '' ? '' : ` of ${place}${replay === 'true' ? ' (replay)' : ''}`;
 }
 
@@ -66,15 +66,15 @@ function eventLine(events: readonly GpuEvent[]): string {
   return `${what}${place} at ${clock(first.time)} (${first.meaning.replace(/\.$/, '')})${more}. `;
 }
 
+const STANDING = ['gpu.memory.ratio', 'gpu.utilization', 'request.queue.mean', 'engine.kv_cache.ratio'];
+
 /** The GPU, the queue, the cache, and the quality of answers, while the condition holds. */
 function standingLine({ signals, movers }: Incident): string {
-  const now = ['gpu.memory.ratio', 'gpu.utilization', 'request.queue.mean'].flatMap((id) => {
+  const now = STANDING.flatMap((id) => {
     const known = signals.filter(({ signal, during }) => signal === id && during !== null);
     const [worst] = known.toSorted((a, b) => b.during! - a.during!);
     return worst ? [`${nameOf(worst.title)} ${formatValue(worst.during!, worst.unit)}`] : [];
   });
-  const cache = signals.find(({ signal, during }) => /^engine\..*cache/.test(signal) && during !== null);
-  if (cache) now.push(`${nameOf(cache.title)} ${formatValue(cache.during!, cache.unit)}`);
   const quality = movers.filter(({ layer }) => layer === 'conversation');
   const measured = signals.some(({ layer, during }) => layer === 'conversation' && during !== null);
   const answers =

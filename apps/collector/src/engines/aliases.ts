@@ -1,13 +1,14 @@
 /** Raised when a name is added or given another meaning, so that a series says by which table it was read. */
-export const TABLE_VERSION = 1;
+export const TABLE_VERSION = 2;
 
-export type EngineKind = 'vllm' | 'sglang' | 'llama-server';
+export type EngineKind = 'vllm' | 'sglang' | 'llama-server' | 'vigil';
 
 /** How the names of each engine begin. SGLang and some scrapers turn the colon into an underscore. */
 export const PREFIXES: Readonly<Record<EngineKind, RegExp>> = {
   vllm: /^vllm[:_]/,
   sglang: /^sglang[:_]/,
   'llama-server': /^llamacpp[:_]/,
+  vigil: /^vigil_runtime_/,
 };
 
 /** One of the names under which an engine tells a measure; without the engine's prefix. */
@@ -15,6 +16,8 @@ export interface Alias {
   name: string;
   /** Added to it where it is there. */
   plus?: string;
+  /** Labels that its series must have. */
+  where?: Readonly<Record<string, string>>;
 }
 
 export interface Measure {
@@ -46,6 +49,7 @@ export const MEASURES: readonly Measure[] = [
       vllm: all('num_requests_running'),
       sglang: all('num_running_reqs'),
       'llama-server': all('requests_processing'),
+      vigil: all('requests_running'),
     },
     guess: /^(num_)?(requests?|reqs?)_(running|processing)$|^(num_)?running_(requests?|reqs?)$/,
   },
@@ -59,6 +63,7 @@ export const MEASURES: readonly Measure[] = [
       vllm: all('num_requests_waiting'),
       sglang: all('num_queue_reqs'),
       'llama-server': all('requests_deferred'),
+      vigil: all('requests_waiting'),
     },
     guess: /^(num_)?(requests?|reqs?)_(waiting|queued|deferred)$|^(num_)?(waiting|queued?)_(requests?|reqs?)$/,
   },
@@ -74,6 +79,7 @@ export const MEASURES: readonly Measure[] = [
       sglang: all('token_usage'),
       // Left out since 2025.
       'llama-server': all('kv_cache_usage_ratio'),
+      vigil: all('kv_cache_usage_ratio'),
     },
     guess: /^(gpu_|kv_)*cache_usage(_perc|_ratio)?$|^kv_usage(_perc|_ratio)?$/,
   },
@@ -110,6 +116,7 @@ export const MEASURES: readonly Measure[] = [
       sglang: all('prompt_tokens_total'),
       // Counts only what it computed.
       'llama-server': [{ name: 'prompt_tokens_total', plus: 'prompt_tokens_cached_total' }],
+      vigil: [{ name: 'tokens_total', where: { kind: 'input' } }],
     },
     guess: /^(prompt|input)_tokens_total$/,
   },
@@ -124,6 +131,7 @@ export const MEASURES: readonly Measure[] = [
       vllm: all('generation_tokens_total'),
       sglang: all('generation_tokens_total'),
       'llama-server': all('tokens_predicted_total'),
+      vigil: [{ name: 'tokens_total', where: { kind: 'output' } }],
     },
     guess: /^(generation|generated|output|completion|decode)_tokens_total$/,
   },
@@ -137,6 +145,7 @@ export const MEASURES: readonly Measure[] = [
       vllm: all('prefix_cache_hits_total', 'gpu_prefix_cache_hits_total'),
       sglang: all('cached_tokens_total'),
       'llama-server': all('prompt_tokens_cached_total'),
+      vigil: all('prefix_reused_tokens_total'),
     },
     guess: /^(gpu_|kv_)?prefix_cache_hits?(_tokens)?_total$|^cached_(prompt_)?tokens_total$/,
   },
@@ -150,6 +159,7 @@ export const MEASURES: readonly Measure[] = [
       vllm: all('prefix_cache_queries_total', 'gpu_prefix_cache_queries_total'),
       sglang: all('prompt_tokens_total'),
       'llama-server': [{ name: 'prompt_tokens_total', plus: 'prompt_tokens_cached_total' }],
+      vigil: [{ name: 'tokens_total', where: { kind: 'input' } }],
     },
   },
   {
@@ -206,4 +216,6 @@ export const EXPECTED: Readonly<Record<EngineKind, readonly string[]>> = {
   vllm: ['running', 'waiting', 'kv_cache_usage', 'preemptions', 'input_tokens', 'output_tokens', 'queue_time'],
   sglang: ['running', 'waiting', 'kv_cache_usage', 'input_tokens', 'output_tokens'],
   'llama-server': ['running', 'waiting', 'input_tokens', 'output_tokens'],
+  // Before other engines (ENGINE=upstream) it knows no queue and no cache.
+  vigil: ['running'],
 };

@@ -7,7 +7,7 @@ export const engineConfig = {
     .string()
     .optional()
     .describe(
-      "Engines whose own metrics are read: name=URL, parted by spaces, such as r1=http://10.0.0.5:8000/metrics. vLLM's, SGLang's (--enable-metrics) and llama-server's (--metrics) are understood",
+      "Engines whose own metrics are read: name=URL, parted by spaces, such as r1=http://10.0.0.5:8000/metrics. vLLM's, SGLang's (--enable-metrics) and llama-server's (--metrics) are understood, and those of Vigil's runtime",
     ),
   ENGINE_INTERVAL: duration('15s', 0.5).describe("Time between two readings of an engine's metrics, at least 500ms"),
   ENGINE_TIMEOUT: duration('5s', 0.1).describe("Deadline of one reading of an engine's metrics"),

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createLogger, createRegistry, Lifecycle } from '@vigil/service';
+import type { EngineSampleRow } from '@vigil/store';
 import { until } from '@vigil/testing';
 import type { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -17,6 +18,7 @@ let answer: (response: ServerResponse) => void;
 let authorization: string | undefined;
 let lifecycle: Lifecycle;
 let registry: Registry;
+let sunk: EngineSampleRow[];
 const log = createLogger('test', 'silent');
 
 beforeEach(async () => {
@@ -28,6 +30,7 @@ beforeEach(async () => {
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   lifecycle = new Lifecycle(log);
   registry = createRegistry('collector', '1');
+  sunk = [];
 });
 afterEach(async () => {
   await lifecycle.stop();
@@ -41,6 +44,7 @@ const start = (engines: string, timeout = 5) =>
     config: { ENGINE_METRICS: engines, ENGINE_INTERVAL: 0.05, ENGINE_TIMEOUT: timeout },
     node: 'n1',
     registry,
+    sink: async (rows) => void sunk.push(...rows),
     lifecycle,
     log,
   });
@@ -54,6 +58,14 @@ describe('engines', () => {
     start(`r1=${url}`);
     await until('a reading', async () => (await value('vigil_engine_up')) === 1);
     expect(await value('vigil_engine_requests_running', { gen_ai_request_model: 'deepseek-ai/DeepSeek-R1' })).toBe(21);
+    expect(sunk[0]).toMatchObject({
+      node: 'n1',
+      server: 'r1',
+      kind: 'vllm',
+      running: 21,
+      waiting: 3,
+      kvCacheRatio: 0.8312,
+    });
     expect(await value('vigil_engine_kv_cache_usage_ratio')).toBe(0.8312);
     expect(await value('vigil_engine_tokens_total', { kind: 'output' })).toBe(2.145e7);
     expect(await value('vigil_engine_queue_duration_seconds_bucket', { le: '1.0' })).toBe(5100);
@@ -62,7 +74,7 @@ describe('engines', () => {
     expect(await value('vigil_engine_measures_missing', { kind: 'vllm' })).toBe(0);
     expect(await value('vigil_engine_scrape_failures_total', { reason: 'timeout' })).toBe(0);
     const text = await registry.metrics();
-    const alias = 'measure="kv_cache_usage",alias="vllm:kv_cache_usage_perc",guessed="false",table="1"';
+    const alias = 'measure="kv_cache_usage",alias="vllm:kv_cache_usage_perc",guessed="false",table="2"';
     expect(text).toContain(`vigil_engine_alias_info{node="n1",engine="r1",kind="vllm",${alias},service="collector"} 1`);
     expect(text).toContain('# TYPE vigil_engine_queue_duration_seconds histogram');
     expect(text).toContain('# TYPE vigil_engine_tokens_total counter');

@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lifecycle, Logger } from '@vigil/service';
+import type { EngineSampleRow } from '@vigil/store';
 import type { Registry } from 'prom-client';
 import { parseEngines, type EngineTarget } from './config.js';
 import { EngineMetrics } from './engine-metrics.js';
+import { EngineSampler } from './sample.js';
 import { scrape, type Scrape } from './scrape.js';
 
 export interface EnginesOptions {
   config: { ENGINE_METRICS?: string | undefined; ENGINE_INTERVAL: number; ENGINE_TIMEOUT: number };
   node: string;
   registry: Registry;
+  /** Where rows go; it does not reject. */
+  sink: (rows: readonly EngineSampleRow[]) => Promise<void>;
   lifecycle: Lifecycle;
   log: Logger;
 }
@@ -17,14 +21,14 @@ export interface EnginesOptions {
  * Reads the metrics of the engines that ENGINE_METRICS names, each at its own pace, until the lifecycle stops.
  * @throws UserError where ENGINE_METRICS can't be read
  */
-export function startEngines({ config, node, registry, lifecycle, log }: EnginesOptions): void {
+export function startEngines({ config, node, registry, sink, lifecycle, log }: EnginesOptions): void {
   const targets = parseEngines(config.ENGINE_METRICS);
   if (targets.length === 0) return;
   const metrics = new EngineMetrics(registry, node);
   const stopping = new AbortController();
   const loops = targets.map((target) => {
     metrics.add(target.name);
-    return watch(target, { config, metrics, log, signal: stopping.signal });
+    return watch(target, { config, node, metrics, sink, log, signal: stopping.signal });
   });
   lifecycle.onStop('engines', async () => {
     stopping.abort();
@@ -32,19 +36,22 @@ export function startEngines({ config, node, registry, lifecycle, log }: Engines
   });
 }
 
-interface WatchOptions extends Pick<EnginesOptions, 'config' | 'log'> {
+interface WatchOptions extends Pick<EnginesOptions, 'config' | 'node' | 'sink' | 'log'> {
   metrics: EngineMetrics;
   signal: AbortSignal;
 }
 
-async function watch(target: EngineTarget, { config, metrics, log, signal }: WatchOptions): Promise<void> {
+async function watch(target: EngineTarget, { config, node, metrics, sink, log, signal }: WatchOptions): Promise<void> {
+  const sampler = new EngineSampler(node, target.name);
   let said = '';
   while (!signal.aborted) {
     const began = performance.now();
     const result = await scrape(target, config.ENGINE_TIMEOUT, signal);
     if (signal.aborted) return;
     const took = performance.now() - began;
-    metrics.record(target.name, result, took / 1000, new Date());
+    const now = new Date();
+    metrics.record(target.name, result, took / 1000, now);
+    if (result.ok) void sink(sampler.rows(result.reading, now));
     said = say(log, target.name, result, said);
     const waitMs = Math.min(Math.max(config.ENGINE_INTERVAL * 1000 - took, 0), 2 ** 31 - 1);
     await sleep(waitMs, undefined, { signal }).catch(() => undefined);

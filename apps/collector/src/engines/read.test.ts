@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { random } from '../testing.js';
 import { EXPECTED, MEASURES } from './aliases.js';
 import { readEngine, type EngineReading, type HistogramValue } from './read.js';
-import { LLAMA, LLAMA_OLD, SGLANG, SGLANG_ESCAPED, VLLM, VLLM_OLD, VLLM_TO_COME } from './testing-expositions.js';
+import {
+  LLAMA,
+  LLAMA_OLD,
+  SGLANG,
+  SGLANG_ESCAPED,
+  VIGIL,
+  VLLM,
+  VLLM_OLD,
+  VLLM_TO_COME,
+} from './testing-expositions.js';
 
 /** Measures by id, as model → value; of histograms their count and sum. */
 function plain(reading: EngineReading | undefined): Record<string, unknown> {
@@ -48,6 +57,21 @@ describe('an engine’s metrics', () => {
       ['1.0', 5100],
       ['+Inf', 5130],
     ]);
+  });
+
+  it('of Vigil’s own runtime are read, of its model, tokens by kind', () => {
+    const reading = readEngine(VIGIL);
+    const model = 'vigil-nano-r1';
+    expect(reading).toMatchObject({ kind: 'vigil', missing: [], unreadable: 0 });
+    expect(plain(reading)).toEqual({
+      running: { [model]: 2 },
+      waiting: { [model]: 5 },
+      kv_cache_usage: { [model]: 0.25 },
+      input_tokens: { [model]: 340 },
+      output_tokens: { [model]: 900 },
+      prefix_cache_hits: { [model]: 40 },
+      prefix_cache_queries: { [model]: 340 },
+    });
   });
 
   it('of vLLM before V1 are read under their older names', () => {

@@ -62,7 +62,9 @@ export function readEngine(text: string): EngineReading | undefined {
     if (known) known.push(series);
     else byName.set(name, [series]);
   }
-  const models = new Models();
+  // One model a process: it is named once.
+  const only = kind === 'vigil' ? byName.get('model_info')?.[0]?.labels.get('model') : undefined;
+  const models = new Models(only);
   const measured = MEASURES.flatMap((measure) => find(measure, kind, byName, models) ?? []);
   const found = new Set(measured.map(({ measure }) => measure.id));
   return { kind, measured, missing: EXPECTED[kind].filter((id) => !found.has(id)), unreadable };
@@ -110,8 +112,11 @@ function read(
   models: Models,
 ): { alias: string; values: MeasuredValue[] } | undefined {
   if (measure.type === 'histogram') return readHistogram(alias.name, byName, models);
-  const series = byName.get(alias.name);
-  if (!series) return undefined;
+  const wanted = Object.entries(alias.where ?? {});
+  const series = byName
+    .get(alias.name)
+    ?.filter(({ labels }) => wanted.every(([name, value]) => labels.get(name) === value));
+  if (!series?.[0]) return undefined;
   const values = new Map<string, number>();
   const add = (list: readonly Series[], combine: 'sum' | 'max') => {
     for (const { labels, value } of list) {
@@ -125,7 +130,7 @@ function read(
   add(series, measure.combine);
   if (values.size === 0) return undefined;
   if (alias.plus !== undefined) add(byName.get(alias.plus) ?? [], 'sum');
-  return { alias: series[0]!.name, values: [...values].map(([model, value]) => ({ model, value })) };
+  return { alias: series[0].name, values: [...values].map(([model, value]) => ({ model, value })) };
 }
 
 function readHistogram(
@@ -166,8 +171,11 @@ const isBound = (text: string): boolean =>
 class Models {
   private readonly seen = new Set<string>();
 
+  /** @param only the model of series that name none */
+  constructor(private readonly only = '') {}
+
   of(labels: ReadonlyMap<string, string>): string {
-    const name = (labels.get('model_name') ?? labels.get('model') ?? '').slice(0, NAME_MAX).toWellFormed();
+    const name = (labels.get('model_name') ?? labels.get('model') ?? this.only).slice(0, NAME_MAX).toWellFormed();
     if (name === '' || this.seen.has(name)) return name;
     if (this.seen.size >= MODELS_MAX) return 'other';
     this.seen.add(name);

@@ -157,3 +157,17 @@ llamacpp:kv_cache_tokens 512
 llamacpp:requests_processing 1
 llamacpp:requests_deferred 0
 `;
+
+/** Vigil's own runtime, as it exposes itself. */
+export const VIGIL = `# HELP vigil_runtime_requests_total Requests for an answer that ended, by how: ok, or the type of the error.
+# TYPE vigil_runtime_requests_total counter
+vigil_runtime_requests_total{outcome="ok",service="runtime"} 12
+vigil_runtime_tokens_total{kind="input",service="runtime"} 340
+vigil_runtime_tokens_total{kind="output",service="runtime"} 900
+vigil_runtime_tokens_total{kind="reasoning",service="runtime"} 500
+vigil_runtime_prefix_reused_tokens_total{service="runtime"} 40
+vigil_runtime_requests_running{service="runtime"} 2
+vigil_runtime_requests_waiting{service="runtime"} 5
+vigil_runtime_kv_cache_usage_ratio{service="runtime"} 0.25
+vigil_runtime_model_info{model="vigil-nano-r1",architecture="qwen2",device="cpu",engine="llama.cpp",service="runtime"} 1
+`;

@@ -1,8 +1,10 @@
 import {
+  writeEngineSamples,
   writeGpuEvents,
   writeGpuSamples,
   writeNodeSamples,
   writeRequests,
+  type EngineSampleRow,
   type GpuEventRow,
   type GpuSampleRow,
   type NodeSampleRow,
@@ -12,7 +14,7 @@ import type { Store } from './store-link.js';
 
 /** A table that rows are written to, and their form on disk while they wait. */
 export interface Table<R> {
-  name: 'request' | 'gpu_sample' | 'gpu_event' | 'node_sample';
+  name: 'request' | 'gpu_sample' | 'gpu_event' | 'node_sample' | 'engine_sample';
   /** How many rows were new. */
   write: (store: Store, rows: readonly R[]) => Promise<number>;
   encode: (rows: readonly R[]) => Uint8Array;
@@ -76,4 +78,11 @@ export const NODE_SAMPLES: Table<NodeSampleRow> = {
   write: writeNodeSamples,
   ...codec<NodeSampleRow>('node_sample', ['time'], ['gpuReadAt']),
   describe: (row) => `node ${row.node} at ${row.time.toISOString()}`,
+};
+
+export const ENGINE_SAMPLES: Table<EngineSampleRow> = {
+  name: 'engine_sample',
+  write: writeEngineSamples,
+  ...codec<EngineSampleRow>('engine_sample', ['time']),
+  describe: (row) => `engine ${row.server} on ${row.node} at ${row.time.toISOString()}`,
 };

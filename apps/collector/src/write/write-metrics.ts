@@ -13,7 +13,7 @@ export type DropReason =
   /** A reading that neither PostgreSQL nor the disk took; nobody sends it again. */
   | 'unsaved';
 
-const TABLES = ['request', 'gpu_sample', 'gpu_event', 'node_sample'] as const;
+const TABLES = ['request', 'gpu_sample', 'gpu_event', 'node_sample', 'engine_sample'] as const;
 const REASONS: readonly DropReason[] = ['refused', 'unreadable', 'displaced', 'unsaved'];
 
 /** What the writers say of themselves at `/metrics`. */
