@@ -1,5 +1,7 @@
 /** `, did you mean x?` for the candidate nearest to a mistyped word, or nothing where none is near. */
 export function suggestion(word: string, candidates: readonly string[]): string {
+  // No word that somebody meant is that long, and the distance costs time.
+  if (word.length > 100) return '';
   let best: string | undefined;
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {

@@ -15,7 +15,11 @@ export interface Problem {
 
 export const describeProblem = ({ file, line, mistake }: Problem): string => `${file}:${line}: ${mistake}`;
 
-const MAX_BYTES = 64 * 1024;
+/** A rule is not larger than that. */
+export const MAX_BYTES = 64 * 1024;
+export const TOO_LARGE = `The file is larger than ${MAX_BYTES / 1024} KiB: one rule a file is expected.`;
+/** So many mistakes of a file are named: what is no rule at all has thousands. */
+const MAX_PROBLEMS = 20;
 
 /**
  * Reads one rule file.
@@ -24,25 +28,37 @@ const MAX_BYTES = 64 * 1024;
  */
 export function parseRule(source: string, file: string): { rule?: Rule; line: number; problems: Problem[] } {
   if (source.length > MAX_BYTES) {
-    const mistake = `The file is larger than ${MAX_BYTES / 1024} KiB: one rule a file is expected.`;
-    return { line: 1, problems: [{ file, line: 1, mistake }] };
+    return { line: 1, problems: [{ file, line: 1, mistake: TOO_LARGE }] };
   }
   const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   if (document.errors.length > 0) return { line: 1, problems: syntaxProblems(document, lines, file) };
   const lineAt = (path: Path): number => lineOf(document, lines, path);
   const problems: Problem[] = [];
-  const report = (path: Path, mistake: string) => problems.push({ file, line: lineAt(path), mistake });
+  const report = (path: Path, mistake: string) => {
+    if (problems.length < MAX_PROBLEMS) problems.push({ file, line: lineAt(path), mistake });
+  };
   if (!isMap(document.contents)) {
     report([], 'The file holds no rule: fields such as "alert: GpuMemoryHigh" are expected.');
     return { line: 1, problems };
   }
-  const parsed = FIELDS.safeParse(document.toJS());
+  const raw = valueOf(document, report);
+  if (!raw) return { line: 1, problems };
+  const parsed = FIELDS.safeParse(raw);
   if (!parsed.success) for (const issue of firstByPath(parsed.error.issues)) reportIssue(issue, report);
-  const raw = document.toJS() as Record<string, unknown>;
   const rule = buildRule(raw, parsed.success ? parsed.data : undefined, file, report);
   problems.sort((a, b) => a.line - b.line);
   return { ...(problems.length === 0 && rule ? { rule } : {}), line: lineAt(['alert']), problems };
+}
+
+/** The document's value; an alias may stand for nothing, or for so much that it is meant to do harm. */
+function valueOf(document: Document, report: Report): Record<string, unknown> | undefined {
+  try {
+    return document.toJS({ maxAliasCount: 50 }) as Record<string, unknown>;
+  } catch (error) {
+    report([], `This is not YAML that can be read: ${(error as Error).message.replaceAll(/\s+/g, ' ').trim()}.`);
+    return undefined;
+  }
 }
 
 /** What follows from another mistake at the same place says nothing new. */
@@ -52,16 +68,18 @@ const firstByPath = (issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] =>
 function reportIssue(issue: z.core.$ZodIssue, report: Report): void {
   const known = knownFields(issue.path);
   if (issue.code === 'unrecognized_keys')
-    for (const key of issue.keys)
+    for (const key of issue.keys.slice(0, MAX_PROBLEMS))
       report(
         [...issue.path, key],
-        `There is no field "${key}"${suggestion(key, known)}${fullStop(suggestion(key, known))}`,
+        `There is no field "${shorten(key)}"${suggestion(key, known)}${fullStop(suggestion(key, known))}`,
       );
   else report(issue.path, `"${issue.path.join('.')}" ${issue.message}.`);
 }
 
+const shorten = (word: string): string => (word.length > 50 ? `${word.slice(0, 49)}…` : word);
+
 function syntaxProblems(document: Document, lines: LineCounter, file: string): Problem[] {
-  return document.errors.map((error) => ({
+  return document.errors.slice(0, MAX_PROBLEMS).map((error) => ({
     file,
     line: Math.max(1, lines.linePos(error.pos[0]).line),
     mistake:

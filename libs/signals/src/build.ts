@@ -43,6 +43,9 @@ export function quotient(
 ): Signal {
   const count: NonNullable<Signal['promqlSamples']> = (by, window, matchers) =>
     aggregate('sum', by, increase(denominator[1], window, matchers));
+  // Without the "or", a numerator that was never counted would read as "no data" instead of 0.
+  const counted: Signal['promql'] = (by, window, matchers) =>
+    `(${aggregate('sum', by, increase(numerator[1], window, matchers))} or 0 * ${count(by, window, matchers)})`;
   return {
     ...named,
     layer,
@@ -57,11 +60,14 @@ export function quotient(
     },
     metrics: [...new Set([numerator[1].metric, denominator[1].metric])],
     promqlSamples: count,
+    promqlParts: (by, window) => ({
+      numerator: counted(by, window),
+      denominator: count(by, window),
+      ...(distribution && { buckets: bucketRates(by, distribution.histogram, window) }),
+    }),
     promql: (by, window, matchers, how = 'mean') => {
       if (distribution && how !== 'mean') return quantile(how, by, distribution.histogram, window, matchers);
-      const over = count(by, window, matchers);
-      // Without the "or", a numerator that was never counted would read as "no data" instead of 0.
-      return `(${aggregate('sum', by, increase(numerator[1], window, matchers))} or 0 * ${over}) / (${over} > 0)`;
+      return `${counted(by, window, matchers)} / (${count(by, window, matchers)} > 0)`;
     },
   };
 }
@@ -70,13 +76,21 @@ export function quotient(
 function quantile(
   how: Aggregate,
   by: readonly Label[],
-  { metric, where }: Series,
+  histogram: Series,
   window: string,
   matchers: Parameters<Signal['promql']>[2],
 ): string {
-  const buckets = `rate(${selector(`${metric}_bucket`, matchers, where)}[${window}])`;
+  return `histogram_quantile(${quantileOf(how) ?? 1}, ${bucketRates(by, histogram, window, matchers)})`;
+}
+
+function bucketRates(
+  by: readonly Label[],
+  { metric, where }: Series,
+  window: string,
+  matchers?: Parameters<Signal['promql']>[2],
+): string {
   const labels = ['le', ...by.map((label) => PROMETHEUS_LABELS[label])].join(', ');
-  return `histogram_quantile(${quantileOf(how) ?? 1}, sum by (${labels}) (${buckets}))`;
+  return `sum by (${labels}) (rate(${selector(`${metric}_bucket`, matchers, where)}[${window}]))`;
 }
 
 /** A reading, or the least or greatest one of a window. */

@@ -13,3 +13,4 @@ export { DURATION_BUCKETS, REQUEST_METRICS, type MetricDefinition } from './metr
 export type * from './types.js';
 export { aggregatesOf, measuresAbsence, quantileOf, readsWindow, restsOnRequests, takesWindow } from './compute.js';
 export { AGGREGATES } from './types.js';
+export * from './recording.js';

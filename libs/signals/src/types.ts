@@ -170,6 +170,15 @@ export interface Signal {
   promql: (by: readonly Label[], window: string, matchers?: Matchers, aggregate?: Aggregate) => string;
   /** How many requests the value rests on, in PromQL; absent where it rests on none. */
   promqlSamples?: (by: readonly Label[], window: string, matchers?: Matchers) => string;
+  /** What a quotient is made of, in PromQL: parts add up over time, where quotients do not. */
+  promqlParts?: (by: readonly Label[], window: string) => Parts;
+}
+
+/** Two sums, and where the distribution is known its buckets a second. */
+export interface Parts {
+  numerator: string;
+  denominator: string;
+  buckets?: string;
 }
 
 /** `server` is an engine by the name that ENGINE_METRICS gives it, `engine` what sort of engine answered a request. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { loadRules, ruleSchema, thresholdOf, toPrometheusRules, type Rule } from '@vigil/rules';
+import { recordingRules } from '@vigil/signals';
 import { stringify } from 'yaml';
 import { configurationPage, environmentExample } from './configuration.js';
 import { infrastructureDashboard, overviewDashboard, type Thresholds } from './dashboard.js';
@@ -16,6 +17,7 @@ export async function generateAll(root: string): Promise<Record<string, string>>
     'alerts/rule.schema.json': JSON.stringify(ruleSchema()),
     'alerts/prometheus.rules.yaml': prometheusRules('the rules beside it that are on', on),
     'alerts/prometheus.recommended.rules.yaml': prometheusRules('the rules beside it that are off until enabled', off),
+    'alerts/prometheus.recording.rules.yaml': recordings(),
     'dashboards/vigil-infrastructure.json': JSON.stringify(infrastructureDashboard(lines)),
     'dashboards/vigil-overview.json': JSON.stringify(overviewDashboard(lines)),
     'docs/CONFIGURATION.md': configurationPage(),
@@ -25,6 +27,13 @@ export async function generateAll(root: string): Promise<Record<string, string>>
 
 const prometheusRules = (from: string, rules: readonly Rule[]): string =>
   `# Made by "npm run generate" from ${from}.\n${stringify(toPrometheusRules(rules), { lineWidth: 0 })}`;
+
+/** A minute apart: thirty days of a series are then 43,200 points, and its raw ones four times as many and more series. */
+const recordings = (): string =>
+  `# Made by "npm run generate" from the signal catalogue. Panels over thirty days read these.\n${stringify(
+    { groups: [{ name: 'vigil-recording', interval: '1m', rules: recordingRules() }] },
+    { lineWidth: 0 },
+  )}`;
 
 /** Where the rules draw their lines, so that the panels draw them too; a line at nothing would only hide the axis. */
 const thresholds = (rules: readonly Rule[]): Thresholds =>

@@ -25,7 +25,7 @@ export function findProgram(name: string, path = process.env.PATH ?? ''): string
 export async function writePrometheusConfig(
   folder: string,
   targets: Record<string, string>,
-  ruleFile: string,
+  ruleFiles: readonly string[],
   interval: string,
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
@@ -35,7 +35,7 @@ export async function writePrometheusConfig(
   const file = join(folder, 'prometheus.yml');
   await writeFile(
     file,
-    `global:\n  scrape_interval: ${interval}\n  evaluation_interval: ${interval}\nrule_files:\n  - ${JSON.stringify(ruleFile)}\nscrape_configs:\n${jobs.join('')}`,
+    `global:\n  scrape_interval: ${interval}\n  evaluation_interval: ${interval}\nrule_files:\n${ruleFiles.map((rules) => `  - ${JSON.stringify(rules)}\n`).join('')}scrape_configs:\n${jobs.join('')}`,
   );
   return file;
 }

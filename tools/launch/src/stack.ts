@@ -201,7 +201,7 @@ export class Stack {
     const configFile = await writePrometheusConfig(
       folder,
       { runtime: target('RUNTIME_PORT'), collector: target('COLLECTOR_PORT'), api: target('API_PORT') },
-      join(ROOT, 'alerts', 'prometheus.rules.yaml'),
+      ['prometheus.recording.rules.yaml', 'prometheus.rules.yaml'].map((name) => join(ROOT, 'alerts', name)),
       `${this.config.PROMETHEUS_SCRAPE_INTERVAL}s`,
     );
     const process = new ManagedProcess(
