@@ -1,4 +1,4 @@
-// What `npm start`, `npm test`, `npm run demo` and `npx vigil` begin with. It runs on the Node.js that the machine has
+// What `npm start`, `npm test`, `npm run demo`, `npx vigil` and the tools begin with. It runs on the Node.js that the machine has
 // (20 or newer), before anything is installed: it may import nothing but Node's own modules.
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
@@ -11,6 +11,9 @@ const PROGRAMS = {
   demo: 'tools/demo/dist/main.js',
   test: 'tools/checks/dist/main.js',
   vigil: 'tools/cli/dist/main.js',
+  bench: 'tools/bench/dist/main.js',
+  generate: 'tools/generate/dist/main.js',
+  model: 'tools/model/dist/main.js',
 };
 const [command = 'start', ...rest] = process.argv.slice(2);
 // The answer of `npx vigil` may be read by a program: what is done before it goes to standard error.

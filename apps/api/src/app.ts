@@ -21,6 +21,7 @@ import { Recorder } from './evaluate/recorder.js';
 import { serveDocs } from './http/docs.js';
 import { ErrorFilter } from './http/errors.js';
 import { secure } from './http/security.js';
+import { takeYaml } from './http/yaml.js';
 import { Heartbeat } from './heartbeat.js';
 import { IncidentKeeper } from './incident/keeper.js';
 import { createMetrics, lagGauge } from './metrics.js';
@@ -28,10 +29,10 @@ import { ApiModule } from './module.js';
 import { INBOX } from './notify/channels.js';
 import { Delivery } from './notify/delivery.js';
 import { Dispatcher } from './notify/dispatcher.js';
-import { isAddress, readRunbook, type Runbook } from './notify/runbook.js';
 import { environmentTarget, notifyOf } from './notify/settings/index.js';
 import { trendReader } from './notify/trend.js';
-import { enableRules, loadRules, RuleError, type Rule } from '@vigil/rules';
+import { FolderError, RuleError, RuleFolder } from '@vigil/rules';
+import { RuleBook, type BookFolder } from './rules/book.js';
 
 const VERSION = '0.1.0';
 
@@ -40,15 +41,18 @@ export interface ApiOptions {
   log?: Logger;
   /** For how long after a start or an outage missing data mean nothing, in seconds; a minute unless given. */
   graceSeconds?: number;
+  /** Between two looks at the folders of rules, in seconds; two unless given. */
+  rulesEverySeconds?: number;
 }
 
 /** The API with its evaluator and its deliveries. Nothing is touched before `start`. */
-export function createApp({ config, log = createLogger('api', config.LOG_LEVEL), graceSeconds = 60 }: ApiOptions): App {
+export function createApp(options: ApiOptions): App {
+  const { config, log = createLogger('api', config.LOG_LEVEL), graceSeconds = 60, rulesEverySeconds = 2 } = options;
   const lifecycle = new Lifecycle(log);
   return {
     start: async () => {
       try {
-        return await start(config, graceSeconds, log, lifecycle);
+        return await start(config, { graceSeconds, rulesEverySeconds }, log, lifecycle);
       } catch (error) {
         await lifecycle.stop();
         throw error;
@@ -60,14 +64,10 @@ export function createApp({ config, log = createLogger('api', config.LOG_LEVEL),
 
 async function start(
   config: ApiConfig,
-  graceSeconds: number,
+  { graceSeconds, rulesEverySeconds }: Required<Pick<ApiOptions, 'graceSeconds' | 'rulesEverySeconds'>>,
   log: Logger,
   lifecycle: Lifecycle,
 ): Promise<Record<string, string>> {
-  const rulesFolder = config.RULES_DIR === undefined ? join(ROOT, 'alerts') : resolve(config.RULES_DIR);
-  const rules = await readRules(rulesFolder, config.RULES_ENABLE);
-  const enabled = rules.filter((rule) => rule.enabled);
-  const runbooks = await readRunbooks(rules, rulesFolder, log);
   const { receivers, routes } = notifyOf(config);
   // Alerting has connections of its own: whoever reads a lot must not keep it waiting.
   const store = await openStore(config, 'vigil-api alerts', 30, log, lifecycle);
@@ -81,11 +81,30 @@ async function start(
   health.add({ name: 'postgresql', required: true, check: () => database.reason });
 
   const scope = config.ALERT_SCOPE;
+  const book = new RuleBook({
+    scope,
+    folders: foldersOf(config),
+    enable: config.RULES_ENABLE,
+    everySeconds: rulesEverySeconds,
+    metrics,
+    log,
+  });
+  lifecycle.onStop('rules', () => book.stop());
+  await openBook(book, readers);
   const timeoutSeconds = config.NOTIFY_TIMEOUT;
-  const trend = trendReader(readers, () => rules);
+  const trend = trendReader(readers, () => book.rules);
   const incidents = new IncidentKeeper({ store: readers, scope, metrics, log });
   lifecycle.onStop('incidents', () => incidents.stop());
-  const dispatcher = new Dispatcher({ store, scope, receivers, routes, rules, trend, incidents, log });
+  const dispatcher = new Dispatcher({
+    store,
+    scope,
+    receivers,
+    routes,
+    rules: () => book.rules,
+    trend,
+    incidents,
+    log,
+  });
   const delivery = new Delivery({ store, scope, receivers, dispatcher, timeoutSeconds, database, metrics, log });
   lifecycle.onStop('delivery', () => delivery.stop());
 
@@ -94,11 +113,8 @@ async function start(
   const evaluator = new Evaluator({
     store,
     scope,
-    rules: enabled.map((rule) => ({
-      rule,
-      steps: runbooks.get(rule.name)?.steps ?? [],
-      hasRunbook: runbooks.has(rule.name),
-    })),
+    rules: () => book.enabled,
+    refresh: (sql) => book.refresh(sql),
     // Where nobody can be told, nothing is put down.
     recorder: new Recorder({ scope, channels: receivers.length > 0 ? [INBOX] : [], publicUrl, log }),
     intervalSeconds: config.EVALUATION_INTERVAL,
@@ -126,8 +142,7 @@ async function start(
   const context = {
     store: readers,
     scope,
-    rules,
-    runbooks,
+    book,
     evaluator,
     publicUrl,
     received: {
@@ -146,6 +161,7 @@ async function start(
     lifecycle,
     configure: (web) => {
       secure(web);
+      takeYaml(web);
       web.useGlobalFilters(new ErrorFilter(log));
       serveDocs(web, VERSION);
     },
@@ -153,12 +169,13 @@ async function start(
   address = await listen(app, config.HOST, config.API_PORT, 'API_PORT');
   delivery.start();
   incidents.start();
+  book.watch();
   app.get(EvaluationSchedule).start();
   log.info(
     {
       address,
-      rules: enabled.length,
-      off: rules.length - enabled.length,
+      rules: book.enabled.length,
+      off: book.rules.length - book.enabled.length,
       channels: receivers.map(({ name, where }) => `${name} at ${where}`),
     },
     'the API serves',
@@ -166,26 +183,24 @@ async function start(
   return { api: address };
 }
 
-async function readRules(folder: string, enable: readonly string[]): Promise<Rule[]> {
+async function openBook(book: RuleBook, store: DataSource): Promise<void> {
   try {
-    return enableRules(await loadRules(folder), enable);
+    await book.open(store);
   } catch (error) {
-    throw error instanceof RuleError ? new UserError(error.message) : error;
+    throw error instanceof RuleError || error instanceof FolderError ? new UserError(error.message) : error;
   }
 }
 
-async function readRunbooks(rules: readonly Rule[], folder: string, log: Logger): Promise<Map<string, Runbook>> {
-  const runbooks = new Map<string, Runbook>();
-  for (const rule of rules) {
-    const runbook = await readRunbook(rule, folder);
-    if (runbook) runbooks.set(rule.name, runbook);
-    else if (!isAddress(rule.action))
-      log.warn(
-        { rule: rule.name, action: rule.action },
-        'the runbook of a rule is not there: its messages only name it',
-      );
-  }
-  return runbooks;
+/** The repository's rules, or those of RULES_DIR, and those of TEAM_RULES_DIR beside them. */
+function foldersOf({ RULES_DIR, TEAM_RULES_DIR }: ApiConfig): BookFolder[] {
+  const folder = (path: string, variable: string, mayBeEmpty: boolean): BookFolder => ({
+    path,
+    folder: new RuleFolder(path, { variable, mayBeEmpty }),
+  });
+  return [
+    folder(RULES_DIR === undefined ? join(ROOT, 'alerts') : resolve(RULES_DIR), 'RULES_DIR', false),
+    ...(TEAM_RULES_DIR === undefined ? [] : [folder(resolve(TEAM_RULES_DIR), 'TEAM_RULES_DIR', true)]),
+  ];
 }
 
 async function openStore(

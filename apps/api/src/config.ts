@@ -14,6 +14,10 @@ export const configSchema = z.object({
     .refine((v) => /^postgres(ql)?:\/\//.test(v) && URL.canParse(v), 'a URL that begins with postgres:// is expected')
     .describe('PostgreSQL, as postgres://user:password@host:5432/database'),
   RULES_DIR: z.string().optional().describe("Folder of the alert rules; the repository's alerts/ unless set"),
+  TEAM_RULES_DIR: z
+    .string()
+    .optional()
+    .describe('Folder of your own alert rules, read beside those of RULES_DIR; it may be empty'),
   RULES_ENABLE: z
     .string()
     .default('')

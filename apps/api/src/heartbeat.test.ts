@@ -106,7 +106,7 @@ it.skipIf(spawnSync('promtool', ['--version']).status !== 0)(
   async () => {
     const file = fileURLToPath(new URL('../../../alerts/prometheus.watcher.rules.yaml', import.meta.url));
     const { stdout } = await promisify(execFile)('promtool', ['check', 'rules', file]);
-    expect(stdout).toContain('SUCCESS: 5 rules found');
+    expect(stdout).toContain('SUCCESS: 6 rules found');
     const api = await start();
     const text = await (await fetch(`${api}/metrics`)).text();
     for (const [name] of (await readFile(file, 'utf8')).matchAll(/vigil_\w+/g))

@@ -91,6 +91,17 @@ export function createMetrics(registry: Registry) {
       help: 'Attempts to look into why an alert fired that failed.',
       registers,
     }),
+    rules: new Gauge({
+      name: 'vigil_rules',
+      help: 'Alert rules that are in force, those that are off too, by where they stand: file or api.',
+      labelNames: ['source'],
+      registers,
+    }),
+    rulesRefused: new Gauge({
+      name: 'vigil_rules_refused',
+      help: 'Rules, files and folders of rules that can not be read at the moment; what was there before stays in force.',
+      registers,
+    }),
     silences: new Gauge({
       name: 'vigil_silences',
       help: 'Silences that are active.',

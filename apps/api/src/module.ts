@@ -8,6 +8,7 @@ import { GpuEventsController } from './http/gpu-events.controller.js';
 import { HomeController } from './http/home.controller.js';
 import { NotificationsController } from './http/notifications.controller.js';
 import { RequestsController } from './http/requests.controller.js';
+import { RulePreviewController } from './http/rule-preview.controller.js';
 import { RulesController } from './http/rules.controller.js';
 import { SignalsController } from './http/signals.controller.js';
 import { SilencesController } from './http/silences.controller.js';
@@ -21,6 +22,7 @@ export class ApiModule {
       controllers: [
         HomeController,
         SignalsController,
+        RulePreviewController,
         RulesController,
         AlertsController,
         AlertmanagerController,

@@ -23,7 +23,11 @@ export function enableRules(rules: readonly Rule[], wanted: readonly string[]): 
         })
         .join('\n'),
     );
-  const isWanted = (rule: Rule) =>
-    wanted.includes('all') || wanted.includes(rule.signal.layer) || wanted.includes(rule.name);
-  return rules.map((rule) => (rule.enabled || !isWanted(rule) ? rule : { ...rule, enabled: true }));
+  return rules.map((rule) => switchOn(rule, wanted));
+}
+
+/** The rule, switched on where its name, its layer or all are wanted. */
+export function switchOn(rule: Rule, wanted: readonly string[]): Rule {
+  const isWanted = wanted.includes('all') || wanted.includes(rule.signal.layer) || wanted.includes(rule.name);
+  return rule.enabled || !isWanted ? rule : { ...rule, enabled: true };
 }

@@ -13,7 +13,21 @@ export function levelsOf(rule: Rule): LevelRule[] {
   return rule.levels.map(({ severity, condition }) => ({ ...rule, severity, condition, mark: { severity } }));
 }
 
-/** `decide` for each threshold of a rule. */
+/** Whether an alert with these labels can still be one of the rule, after the rule was changed. */
+export function isAbout(rule: Rule, labels: Readonly<Record<string, string>>): boolean {
+  const fixed = Object.entries(rule.where);
+  const names = new Set<string>([...rule.by, ...fixed.map(([label]) => label)]);
+  if (rule.levels.length > 0) names.add('severity');
+  const own = Object.keys(labels);
+  return (
+    own.length === names.size &&
+    own.every((label) => names.has(label)) &&
+    fixed.every(([label, value]) => labels[label] === value) &&
+    (rule.levels.length === 0 || rule.levels.some(({ severity }) => severity === labels.severity))
+  );
+}
+
+/** `decide` for each threshold of a rule; `previous` are alerts that `isAbout` holds of. */
 export function decideLevels(
   rule: Rule,
   previous: readonly Alert[],
@@ -23,12 +37,9 @@ export function decideLevels(
 ): (Decision & { rule: LevelRule })[] {
   const levels = levelsOf(rule);
   if (levels.length === 1) return [{ rule: levels[0]!, ...decide(levels[0]!, previous, readings, now, options) }];
-  // Alerts of a threshold that the rule no longer has go with the first: they have no data any more.
-  const indexOf = ({ labels }: Alert) =>
-    Math.max(
-      0,
-      levels.findIndex((level) => level.severity === labels.severity),
-    );
-  const byLevel = Map.groupBy(previous, indexOf);
-  return levels.map((level, i) => ({ rule: level, ...decide(level, byLevel.get(i) ?? [], readings, now, options) }));
+  const bySeverity = Map.groupBy(previous, ({ labels }) => labels.severity);
+  return levels.map((level) => ({
+    rule: level,
+    ...decide(level, bySeverity.get(level.severity) ?? [], readings, now, options),
+  }));
 }

@@ -151,12 +151,37 @@ describe('a wrong file is named with its line and mistake', () => {
     ['a broken line', `alert: X\nsignal: [\n`, '3: This is not YAML: '],
     ['an empty file', '', '1: The file holds no rule: fields such as "alert: GpuMemoryHigh" are expected.'],
     ['a list', '- alert: X\n', '1: The file holds no rule'],
-    ['a huge file', `# ${'x'.repeat(70_000)}\n${text()}`, '1: The file is larger than 64 KiB'],
+    [
+      'aliases that stand for a billion words',
+      [
+        'a: &a [x, x, x, x, x, x, x, x, x]',
+        ...[...'bcdefghi'].map((c, i) => `${c}: &${c} [${Array(9).fill(`*${'abcdefgh'[i]}`)}]`),
+      ].join('\n'),
+      '1: This is not YAML that can be read: Excessive alias count indicates a resource exhaustion attack.',
+    ],
+    ['an alias of nothing', text({ alert: '*x' }), '1: This is not YAML that can be read: Unresolved alias'],
+    [
+      'a thousand years',
+      text({ for: '1000000d' }),
+      '4: "for" is "1000000d": a duration such as 30s, 5m or 1h of a year at the most',
+    ],
+    ['a NUL character', text({ summary: '"a\\0b"' }), '7: "summary" holds a NUL character.'],
+    ['a huge file', `# ${'x'.repeat(70_000)}\n${text()}`, '1: The file is larger than 16 KiB'],
   ])('%s', async (_, content, mistake) => {
     await write('gpu.yaml', content);
     const found = await mistakes();
     expect(found).toHaveLength(1);
     expect(found[0]).toContain(`alerts/gpu.yaml:${mistake}`);
+  });
+
+  it.each([
+    ['brackets without an end', '['.repeat(16_000)],
+    ['thousands of fields', Array.from({ length: 1500 }, (_, i) => `key${i}: 1\n`).join('')],
+  ])('%s: at most twenty mistakes', async (_, content) => {
+    await write('gpu.yaml', content);
+    const { length } = await mistakes();
+    expect(length).toBeGreaterThan(0);
+    expect(length).toBeLessThanOrEqual(20);
   });
 
   it('a duplicate name', async () => {

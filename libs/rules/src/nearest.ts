@@ -1,5 +1,7 @@
 /** `, did you mean x?` for the candidate nearest to a mistyped word, or nothing where none is near. */
 export function suggestion(word: string, candidates: readonly string[]): string {
+  // No word that somebody meant is that long, and the distance costs time.
+  if (word.length > 100) return '';
   let best: string | undefined;
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
@@ -8,6 +10,9 @@ export function suggestion(word: string, candidates: readonly string[]): string 
   }
   return best === undefined ? '' : `; did you mean ${best}?`;
 }
+
+/** What ends a sentence that a suggestion may have ended. */
+export const fullStop = (end: string): string => (end.endsWith('?') ? '' : '.');
 
 /** Levenshtein's distance, one row at a time. */
 function editDistance(a: string, b: string): number {

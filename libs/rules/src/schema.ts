@@ -11,17 +11,28 @@ const wanted = (what: string) => ({
     issue.input === undefined ? `is missing: ${what} is expected` : `must be ${what}`,
 });
 
+/** A year: times beyond it are a slip, and would leave what dates can hold. */
+const MAX_SECONDS = 366 * 86_400;
+
 const seconds = (min: number) =>
   z.union([z.string(), z.literal(0)], wanted(DURATION)).transform((value, context) => {
     const parsed = value === 0 ? 0 : parseDuration(value);
-    if (parsed !== undefined && parsed >= min) return parsed;
-    const bound = parsed === undefined ? '' : ` of at least ${min}s`;
+    if (parsed !== undefined && parsed >= min && parsed <= MAX_SECONDS) return parsed;
+    const bound = parsed === undefined ? '' : parsed < min ? ` of at least ${min}s` : ' of a year at the most';
     context.addIssue({ code: 'custom', message: `is "${value}": ${DURATION}${bound} is expected` });
     return z.NEVER;
   });
 
+/** PostgreSQL holds every character but this one. */
+const NO_NUL = [/^[^\0]*$/, 'holds a NUL character'] as const;
+
 const text = (what: string, max: number) =>
-  z.string(wanted(what)).trim().min(1, `is empty: ${what} is expected`).max(max, `is longer than ${max} characters`);
+  z
+    .string(wanted(what))
+    .trim()
+    .min(1, `is empty: ${what} is expected`)
+    .max(max, `is longer than ${max} characters`)
+    .regex(...NO_NUL);
 
 const number = z.number('must be a number').optional();
 
@@ -52,7 +63,7 @@ const over = seconds(1).optional().describe('Length of the window that is looked
 const where = z
   .record(
     z.string(),
-    z.union([z.string(), z.number(), z.boolean()], wanted('a text')),
+    z.union([z.string().regex(...NO_NUL), z.number(), z.boolean()], wanted('a text')),
     wanted('labels with their values, such as { model: r1 }'),
   )
   .default({});

@@ -13,9 +13,17 @@ export type ProcessMessage =
   | { type: 'progress'; text: string }
   | { type: 'failed'; message: string };
 
+const NODE = 24;
+
 /** Tells the parent, if there is one that listens. */
 export function tellParent(message: ProcessMessage): void {
   if (process.connected) process.send?.(message, () => undefined);
+}
+
+/** A sentence where this Node.js is too old: what it lacks would fail only when it is needed. */
+export function tooOld(version: string): string | undefined {
+  if (Number(version.split('.')[0]) >= NODE) return undefined;
+  return `This runs on Node.js ${NODE} or newer, and this is ${version}. Start it by npm, which brings a Node.js of its own, or with another one.`;
 }
 
 /** SIGINT and SIGTERM stop; a parent that vanished stops too, so that no process is left behind. */
@@ -41,6 +49,8 @@ export async function runMain(create: () => App | Promise<App>): Promise<void> {
     throw error;
   });
   try {
+    const reason = tooOld(process.versions.node);
+    if (reason !== undefined) throw new UserError(reason);
     app = await create();
     const addresses = await app.start();
     tellParent({ type: 'ready', addresses });

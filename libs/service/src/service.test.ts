@@ -8,6 +8,7 @@ import { bytes, duration, flag, httpUrl, integer, oneOf, parseDuration, port, re
 import { Health } from './health.js';
 import { Lifecycle } from './lifecycle.js';
 import { withoutSecrets } from './log.js';
+import { tooOld } from './main.js';
 import { createRegistry } from './metrics.js';
 import { createWeb, listen } from './web.js';
 
@@ -146,5 +147,13 @@ describe('secrets', () => {
       'https://hooks.example.com/services',
     );
     expect(withoutSecrets('nonsense')).toBe('(not a URL)');
+  });
+});
+
+describe('a process', () => {
+  it('is not started by a Node.js that lacks what it needs', () => {
+    expect(tooOld(process.versions.node)).toBeUndefined();
+    expect(tooOld('24.0.0')).toBeUndefined();
+    expect(tooOld('20.20.2')).toMatch(/^This runs on Node\.js 24 or newer, and this is 20\.20\.2\..*\.$/);
   });
 });

@@ -13,5 +13,5 @@ export { readCourses, type CourseRow, type CourseWindow } from './query/course.j
 export * from './query/index.js';
 export { sumIntoMinutes } from './rollup.js';
 export type * from './rows.js';
-export { connect, connectionProblem, createStore, isTransient } from './store.js';
+export { connect, connectionProblem, createStore, isStatementTimeout, isTransient } from './store.js';
 export { transaction } from './transaction.js';

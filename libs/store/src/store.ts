@@ -154,6 +154,9 @@ function describeUrl(url: string): string {
   }
 }
 
+/** Whether a query took longer than its connection allows. */
+export const isStatementTimeout = (error: unknown): boolean => (error as { code?: unknown }).code === '57014';
+
 /**
  * Whether an error says that the database is away or busy, so that the same work may succeed later. Everything else is
  * a fault of the data or of the query, and would fail again.

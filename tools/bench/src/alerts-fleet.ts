@@ -70,7 +70,7 @@ export function rules(): string[] {
       rule(
         `Requests${i}x${k}`,
         signal,
-        /ratio|repetition/.test(signal) ? 1 : 1e9,
+        /\.ratio$|repetition/.test(signal) ? 1 : 1e9,
         `over: ${over}\nfor: 1m\nby: [model]\n`,
       ),
     ),

@@ -3,7 +3,7 @@ import { transaction } from '@vigil/store';
 import type { DataSource } from 'typeorm';
 import { isDefect, type DatabaseState, type Sql } from '../database.js';
 import type { ApiMetrics } from '../metrics.js';
-import { ALERT_STATES, decideLevels, type Reading, type Rule } from '@vigil/rules';
+import { ALERT_STATES, decideLevels, isAbout, type Reading, type Rule } from '@vigil/rules';
 import { dropAlerts, readAlerts, readBeat, tryLock, writeAlerts, writeBeat, type StoredAlert } from './alert-store.js';
 import { changedOf, keyOf } from './changed.js';
 import { readRules, type Answer } from './read-rules.js';
@@ -14,7 +14,9 @@ export interface EvaluatorOptions {
   store: DataSource;
   scope: string;
   /** Those that are on. They may change from one beat to the next. */
-  readonly rules: readonly LoadedRule[];
+  rules: () => readonly LoadedRule[];
+  /** Looks whether they have changed; asked at the begin of each beat. */
+  refresh?: (sql: Sql) => Promise<void>;
   recorder: Recorder;
   intervalSeconds: number;
   /** For how long after a start or an outage nothing is concluded from data that are not there. */
@@ -134,9 +136,12 @@ export class Evaluator {
 
   /** @returns how many messages were put into the outbox; undefined where another process evaluates */
   private async evaluate(sql: Sql, now: Date): Promise<number | undefined> {
-    const { store, scope, rules, recorder } = this.options;
+    const { store, scope, recorder } = this.options;
+    await this.options.refresh?.(sql);
     if (!(await tryLock(sql, scope))) return undefined;
     if (this.isElsewhere(await readBeat(sql, scope), now)) return undefined;
+    const rules = this.options.rules();
+    const byName = new Map(rules.map(({ rule }) => [rule.name, rule]));
     const stored = await readAlerts(sql, scope);
     const before = Map.groupBy(stored, ({ rule }) => rule);
     const options = { maxGapSeconds: this.maxGapSeconds, absenceCounts: this.absenceCounts(now) };
@@ -150,7 +155,7 @@ export class Evaluator {
     let told = 0;
     for (const loaded of rules) {
       const { name } = loaded.rule;
-      const known = before.get(name) ?? [];
+      const known = (before.get(name) ?? []).filter(({ labels }) => isAbout(loaded.rule, labels));
       const readings = this.readingsOf(loaded.rule, answers.get(loaded.rule)!, now);
       if (!readings) {
         alerts.push(...known);
@@ -170,9 +175,8 @@ export class Evaluator {
     }
     const written = new Map(stored.map((alert) => [keyOf(alert), alert]));
     await writeAlerts(sql, scope, changedOf(written, decided, this.options.intervalSeconds));
-    const names = new Set(rules.map(({ rule }) => rule.name));
-    for (const name of this.status.keys()) if (!names.has(name)) this.status.delete(name);
-    told += await recorder.retire(sql, stored, names, now);
+    for (const name of this.status.keys()) if (!byName.has(name)) this.status.delete(name);
+    told += await recorder.retire(sql, stored, byName, now);
     await writeBeat(sql, scope, now);
     this.count([...alerts, ...decided], rules);
     return told;

@@ -3,7 +3,7 @@ import type { Logger } from '@vigil/service';
 import type { Sql } from '../database.js';
 import type { Channel } from '../notify/channels.js';
 import { contextOf, isStatus, type Message, type TransitionContext } from '../notify/message.js';
-import { isUnresolved, type Rule, type Transition } from '@vigil/rules';
+import { isAbout, isUnresolved, type Rule, type Transition } from '@vigil/rules';
 import {
   addNotifications,
   addTransition,
@@ -47,19 +47,23 @@ export class Recorder {
   }
 
   /**
-   * Ends the alerts of rules that are gone: nobody looks at them any more, so those that people were told of are told to
-   * be over, with the reason.
+   * Ends the alerts of rules that are gone or off, and those that a changed rule is no longer about: nobody looks at them any
+   * more, so those that people were told of are told to be over, with the reason.
+   * @param rules those that are evaluated, by name
    * @returns how many messages were put into the outbox
    */
-  async retire(sql: Sql, stored: readonly StoredAlert[], rules: ReadonlySet<string>, now: Date): Promise<number> {
+  async retire(sql: Sql, stored: readonly StoredAlert[], rules: ReadonlyMap<string, Rule>, now: Date): Promise<number> {
     const { scope } = this.options;
     let told = 0;
-    for (const alert of stored.filter(({ rule }) => !rules.has(rule))) {
+    for (const alert of stored) {
+      const present = rules.get(alert.rule);
+      if (present && isAbout(present, alert.labels)) continue;
       const { rule, fingerprint, labels, state: from, value } = alert;
       await dropAlerts(sql, scope, rule, [fingerprint]);
       const last = isUnresolved(alert) ? await lastContext(sql, scope, rule, fingerprint) : undefined;
       if (!last) continue;
-      const context = { ...(last as unknown as TransitionContext), ruleRemoved: true as const };
+      const reason = present ? { ruleChanged: true as const } : { ruleRemoved: true as const };
+      const context = { ...(last as unknown as TransitionContext), ...reason };
       const ended = { rule, fingerprint, labels, from, to: 'resolved' as const, at: now, value, context };
       const id = await addTransition(sql, scope, ended);
       const firing = await lastFiring(sql, scope, rule, fingerprint);

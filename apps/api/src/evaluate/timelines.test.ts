@@ -31,6 +31,11 @@ const lengthOf = (index: number) => SAMPLES[index]![0].length;
 describe('the evaluator over PostgreSQL', () => {
   const BEAT = 15;
   const begin = Date.parse('2026-03-01T10:00:00Z');
+  const RULES = TIMELINES.map((timeline, i) => ({
+    rule: timelineRule(timeline, i, BEAT),
+    steps: [],
+    hasRunbook: false,
+  }));
   let database: TestDatabase;
   let store: DataSource;
   beforeAll(async () => {
@@ -48,7 +53,7 @@ describe('the evaluator over PostgreSQL', () => {
     new Evaluator({
       store,
       scope: 'timelines',
-      rules: TIMELINES.map((timeline, i) => ({ rule: timelineRule(timeline, i, BEAT), steps: [], hasRunbook: false })),
+      rules: () => RULES,
       recorder: new Recorder({ scope: 'timelines', channels: [], publicUrl: () => '', log }),
       intervalSeconds: BEAT,
       graceSeconds: 0,

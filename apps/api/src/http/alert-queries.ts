@@ -1,12 +1,11 @@
-import { SEVERITIES, type Level, type Rule } from '@vigil/rules';
-import { summaryOf } from '../notify/message.js';
+import { SEVERITIES, summaryOf, type Level, type Rule } from '@vigil/rules';
 import { isAddress } from '../notify/runbook.js';
 import type { AlertRow } from '../evaluate/alert-store.js';
 import { silenceOf, type Silence } from '../notify/routing/silence.js';
 import type { DataSource } from 'typeorm';
 import type { ApiContext } from './context.js';
 import type { AlertItem, TransitionItem } from './dto.js';
-import { runbookPath } from './rules.controller.js';
+import { runbookPath } from './rule-item.js';
 
 export interface RankedAlertRow extends AlertRow {
   rank: number;
@@ -63,11 +62,11 @@ export async function readAlerts(store: DataSource, scope: string, f: AlertFilte
 /** An alert with what its rule says today; without that where the rule is not known to this process. */
 export function toAlertItem(
   row: RankedAlertRow,
-  context: Pick<ApiContext, 'rules' | 'runbooks'>,
+  { book }: Pick<ApiContext, 'book'>,
   silences: readonly Silence[],
 ): AlertItem {
   if (row.annotations) return toReceivedItem(row, row.annotations);
-  const rule = context.rules.find(({ name }) => name === row.rule);
+  const rule = book.find(row.rule)?.rule;
   const level = rule && levelOf(rule, row.labels);
   return {
     ...standingOf(row),
@@ -77,7 +76,7 @@ export function toAlertItem(
     severity: level?.severity ?? null,
     summary: rule ? summaryOf(rule, row) : null,
     action: rule?.action ?? null,
-    runbook: rule ? runbookPath(context, rule) : null,
+    runbook: rule ? runbookPath(book, rule) : null,
     replay: row.labels.replay === 'true',
     link: null,
     silence: silenceItem(row, level, silences),

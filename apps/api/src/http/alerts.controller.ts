@@ -13,7 +13,7 @@ import { AlertList, ErrorAnswer, SOURCES, TransitionList } from './dto.js';
 import { ApiError } from './errors.js';
 import { AlertDetail } from './incident-dto.js';
 import { choices, knownOnly, text, time, wholeNumber, type Query as Parameters } from './parameters.js';
-import { runbookPath } from './rules.controller.js';
+import { runbookPath } from './rule-item.js';
 
 const word = (max: number) =>
   z
@@ -81,11 +81,11 @@ export class AlertsController {
   @ApiOkResponse({ type: AlertDetail })
   @ApiNotFoundResponse({ type: ErrorAnswer })
   async alert(@Param('id') id: string): Promise<AlertDetail> {
-    const { store, scope, rules } = this.context;
+    const { store, scope, book } = this.context;
     const found = /^\d{1,18}$/.test(id) ? await ask(() => readAlert(store, scope, id)) : undefined;
     if (!found)
       throw new ApiError(404, 'not_found', `There is no alert "${id}". /api/v1/alerts lists them, each with its id.`);
-    const rule = rules.find(({ name }) => name === found.rule);
-    return { ...found, runbook: rule ? runbookPath(this.context, rule) : null };
+    const rule = book.find(found.rule)?.rule;
+    return { ...found, runbook: rule ? runbookPath(book, rule) : null };
   }
 }

@@ -1,14 +1,12 @@
-import type { Runbook } from '../notify/runbook.js';
 import type { DataSource } from 'typeorm';
 import type { Evaluator } from '../evaluate/evaluator.js';
-import type { Rule } from '@vigil/rules';
+import type { RuleBook } from '../rules/book.js';
 
 /** What the controllers work with. */
 export interface ApiContext {
   store: DataSource;
   scope: string;
-  rules: readonly Rule[];
-  runbooks: ReadonlyMap<string, Runbook>;
+  book: RuleBook;
   evaluator: Evaluator;
   /** This API's address in links, without a slash at its end. */
   publicUrl: () => string;

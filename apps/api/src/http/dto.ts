@@ -21,7 +21,7 @@ export class ErrorAnswer {
   @ApiProperty({ type: ErrorBody }) error!: ErrorBody;
 }
 
-class Page {
+export class Page {
   @ApiProperty({ ...textOrNull, description: 'Give it back as "cursor" for the next page; null on the last' })
   next!: string | null;
 }
@@ -64,7 +64,7 @@ export class SeriesAnswer {
   @ApiProperty({ type: [SeriesItem] }) series!: SeriesItem[];
 }
 
-class ConditionItem {
+export class ConditionItem {
   @ApiProperty({ enum: ['above', 'below', 'outside'] }) kind!: string;
   @ApiProperty({ type: Number, required: false, description: "In the rule's unit; of above and below" })
   threshold?: number;
@@ -72,34 +72,8 @@ class ConditionItem {
   @ApiProperty({ type: Number, required: false, description: 'Of outside' }) high?: number;
 }
 
-export class RuleItem {
-  @ApiProperty({ type: String }) rule!: string;
-  @ApiProperty({ type: String, example: 'alerts/gpu-memory-high.yaml' }) file!: string;
-  @ApiProperty({ type: Boolean, description: 'Whether it is evaluated; RULES_ENABLE switches on what is off' })
-  enabled!: boolean;
-  @ApiProperty({ type: String }) signal!: string;
-  @ApiProperty({ type: String }) unit!: string;
-  @ApiProperty({ type: ConditionItem }) condition!: ConditionItem;
-  @ApiProperty({ ...numberOrNull, description: 'Window in seconds; null reads the latest reading' }) over!:
-    number | null;
-  @ApiProperty({ type: Number, description: 'Seconds that the condition must hold' }) for!: number;
-  @ApiProperty({ type: [String] }) by!: string[];
-  @ApiProperty(labels) where!: Record<string, string>;
-  @ApiProperty({ enum: ['info', 'warning', 'critical'] }) severity!: string;
-  @ApiProperty({ type: String }) action!: string;
-  @ApiProperty({ ...textOrNull, description: 'Where this API serves the runbook' }) runbook!: string | null;
-  @ApiProperty({ type: 'object', additionalProperties: { type: 'number' }, description: 'Alerts by state' })
-  states!: Record<string, number>;
-  @ApiProperty(timeOrNull) lastEvaluation!: string | null;
-  @ApiProperty({ ...textOrNull, description: 'What went wrong in the last evaluation by this process' })
-  error!: string | null;
-}
-
-export class RuleList extends Page {
-  @ApiProperty({ type: [RuleItem] }) items!: RuleItem[];
-}
-
-class AlertSilence {
+/** A silence, where something is told to nobody. */
+export class AlertSilence {
   @ApiProperty({ type: String }) id!: string;
   @ApiProperty(time) endsAt!: string;
   @ApiProperty({ type: String }) reason!: string;

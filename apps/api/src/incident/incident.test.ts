@@ -191,7 +191,7 @@ describe('what moved first', () => {
     expect(incident).toMatchObject({ status: 'complete', movers: [], requests: { total: 0 } });
     expect(linesOf(incident)).toEqual([
       'Too little is known of the time before to say what moved first.',
-      'No answers were measured.',
+      'No answer was scored in this time.',
       'No request ended in this time.',
     ]);
   });

@@ -108,7 +108,9 @@ export function standingsOf(courses: readonly Course[], movers: readonly Mover[]
     during: middle(points.filter(({ time }) => time >= subject.activeSince - subject.step * 1000)),
     moved: moved.has(JSON.stringify([signal.id, labels])),
   }));
-  return all.toSorted((a, b) => Number(b.moved) - Number(a.moved)).slice(0, STANDINGS);
+  // A fleet's hundreds of GPUs are what is left out.
+  const rank = ({ moved, layer }: Standing): number => Number(moved) * 2 + Number(layer !== 'infrastructure');
+  return all.toSorted((a, b) => rank(b) - rank(a)).slice(0, STANDINGS);
 }
 
 /** How those that moved stand at the end, and whether they are back within a third of their way. Pure. */

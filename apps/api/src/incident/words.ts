@@ -82,7 +82,7 @@ function standingLine({ signals, movers }: Incident): string {
       ? `Answers changed: ${listed(quality.slice(0, TOLD).map((mover) => `${nameOf(mover.title)} ${changeOf(mover)}`))}.`
       : measured
         ? 'The quality of answers did not change.'
-        : 'No answers were measured.';
+        : 'No answer was scored in this time.';
   return `${now.length > 0 ? `${sentence(now.join(', '))}. ` : ''}${answers}`;
 }
 

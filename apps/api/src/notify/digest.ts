@@ -127,6 +127,7 @@ export function notesOf({ status, context }: Message): string[] {
     notes.push(
       `It fires and ends again and again: its end is told once it was calm for ${formatDuration(CALM_SECONDS)}.`,
     );
+  if (context.ruleChanged) notes.push('The rule was changed while it fired; the cause may still be there.');
   if (context.ruleRemoved) notes.push('The rule was removed while it fired; the cause may still be there.');
   return notes;
 }

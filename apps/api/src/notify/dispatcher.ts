@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Rule } from '@vigil/rules';
+import { summaryOf, type Rule } from '@vigil/rules';
 import { errorMessage, type Logger } from '@vigil/service';
 import type { IncidentKeeper } from '../incident/keeper.js';
 import { readLines } from '../incident/store.js';
@@ -18,7 +18,7 @@ import {
   type ChangedGroup,
   type GroupKey,
 } from './dispatch-store.js';
-import { summaryOf, type Message } from './message.js';
+import type { Message } from './message.js';
 import { addMessages, dropEvents, replaceRepeats, type NewNotification } from './outbox.js';
 import type { Receiver } from './receivers/types.js';
 import { arrive, decideGroup, type Event, type Group, type Item, type Outcome } from './routing/group.js';
@@ -38,7 +38,7 @@ export interface DispatcherOptions {
   scope: string;
   receivers: readonly Receiver[];
   routes: readonly Route[];
-  rules: readonly Rule[];
+  rules: () => readonly Rule[];
   trend: TrendReader;
   incidents: Pick<IncidentKeeper, 'prepare'>;
   log: Logger;
@@ -171,7 +171,7 @@ export class Dispatcher {
   }
 
   private restate(message: Message): Message {
-    const rule = this.options.rules.find(({ name }) => name === message.rule);
+    const rule = this.options.rules().find(({ name }) => name === message.rule);
     if (!rule) return message;
     const summary = summaryOf(rule, { labels: message.labels, state: message.status, value: message.value });
     return { ...message, context: { ...message.context, summary } };

@@ -2,10 +2,9 @@ import { formatDuration, formatValue, type Unit } from '@vigil/signals';
 import {
   describeThreshold,
   isFlapping,
-  render,
+  summaryOf,
   type AlertState,
   type Rule,
-  type Alert,
   type Severity,
   type Transition,
 } from '@vigil/rules';
@@ -31,6 +30,8 @@ export interface TransitionContext {
   flapping?: true;
   /** Set where the alert ended because its rule is gone. */
   ruleRemoved?: true;
+  /** Set where it ended because its rule was changed and is no longer about it. */
+  ruleChanged?: true;
 }
 
 /** One thing to tell people, in no channel's form yet. */
@@ -81,12 +82,6 @@ export function contextOf(rule: Rule, { alert, activeSince }: Transition): Trans
     replay: alert.labels.replay === 'true',
     ...(isFlapping(alert, alert.evaluatedAt) && { flapping: true as const }),
   };
-}
-
-/** What is wrong, in the rule's words; where it fires because there are no data, that comes first. */
-export function summaryOf(rule: Rule, alert: Pick<Alert, 'labels' | 'state' | 'value'>): string {
-  const text = render(rule.summary, alert.labels, alert.value, rule.unit);
-  return alert.state === 'firing' && alert.value === null ? `No data: ${text}` : text;
 }
 
 /** `above 90 % for 10 min`, `above 5 % over 5 min`. */

@@ -12,12 +12,12 @@ export interface Runbook {
 const STEPS = 3;
 
 /**
- * Reads a rule's runbook. Its path counts from the folder that holds the folder of rules, or from the repository.
+ * Reads a rule's runbook. Its path counts from the folder that holds a folder of rules, or from the repository.
  * @returns undefined where there is none, or where the action is an address
  */
-export async function readRunbook(rule: Rule, rulesFolder: string): Promise<Runbook | undefined> {
+export async function readRunbook(rule: Rule, rulesFolders: readonly string[]): Promise<Runbook | undefined> {
   if (isAddress(rule.action) || isAbsolute(rule.action)) return undefined;
-  for (const base of [dirname(resolve(rulesFolder)), ROOT]) {
+  for (const base of [...rulesFolders.map((folder) => dirname(resolve(folder))), ROOT]) {
     const path = join(base, rule.action);
     if (!path.endsWith('.md') || !path.startsWith(join(base, '/'))) continue;
     try {

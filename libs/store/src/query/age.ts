@@ -2,7 +2,7 @@ import type { Computation, Label } from '@vigil/signals';
 import type { DataSource } from 'typeorm';
 import { Query } from './sql.js';
 import { floorTime, MEMORY_SECONDS, MINUTE_MS, secondsBefore } from './types.js';
-import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
+import type { SeriesPoint, SignalOf, SignalValue, StepWindow, Window } from './types.js';
 
 /** The latest that one set of labels told. */
 interface Sign {
@@ -37,7 +37,7 @@ export async function ageAt(
 export async function ageByStep(
   store: DataSource,
   signal: SignalOf<'age'>,
-  window: Window & { step: number },
+  window: StepWindow,
   now = new Date(),
 ): Promise<SeriesPoint[]> {
   const stepMs = window.step * 1000;

@@ -1,8 +1,8 @@
 import type { DataSource } from 'typeorm';
 import { FACTS } from '../facts.js';
-import { Query, toPoints, toValues } from './sql.js';
+import { limitOf, Query, toPoints, toValues } from './sql.js';
 import { floorTime, LOOKBACK_SECONDS, MEMORY_SECONDS, MINUTE_MS, secondsBefore } from './types.js';
-import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
+import type { SeriesPoint, SignalOf, SignalValue, StepWindow, Window } from './types.js';
 
 /**
  * Events in the window, by label. What had some within the day before its end and none in it counts 0 where its node
@@ -43,7 +43,7 @@ function reporting(query: Query, at: Date): string {
 export async function countByStep(
   store: DataSource,
   { compute }: SignalOf<'count'>,
-  window: Window & { step: number },
+  window: StepWindow,
 ): Promise<SeriesPoint[]> {
   const stepMs = window.step * 1000;
   const from = floorTime(window.from, stepMs);
@@ -55,6 +55,6 @@ export async function countByStep(
   const by = [...query.columns(), 'time'].join(', ');
   const sql = `SELECT ${query.bucket(window.step)} AS time, ${query.labelColumns()}
       sum(${compute.of})::float8 AS value, sum(${compute.of})::float8 AS samples
-    FROM (${rows}) AS rows WHERE ${compute.of} > 0 GROUP BY ${by} ORDER BY time`;
+    FROM (${rows}) AS rows WHERE ${compute.of} > 0 GROUP BY ${by} ORDER BY time ${limitOf(window)}`;
   return toPoints(await query.run(store, sql), window.by);
 }

@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
-import { Query, toPoints, toValues } from './sql.js';
+import { limitOf, Query, toPoints, toValues } from './sql.js';
 import { floorTime, LOOKBACK_SECONDS, MINUTE_MS, secondsBefore } from './types.js';
-import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
+import type { SeriesPoint, SignalOf, SignalValue, StepWindow, Window } from './types.js';
 
 /**
  * What a count grew by from one reading to the next, and how long that took; a count that fell began anew, as
@@ -38,7 +38,7 @@ export async function growthOver(
 export async function growthByStep(
   store: DataSource,
   { compute }: SignalOf<'counter'>,
-  window: Window & { step: number },
+  window: StepWindow,
 ): Promise<SeriesPoint[]> {
   const stepMs = window.step * 1000;
   const from = floorTime(window.from, stepMs);
@@ -56,6 +56,6 @@ export async function growthByStep(
       SELECT ${query.bucket(window.step)} AS time, ${dimensions}, ${SPEED}
       FROM (${growth(query, rows, `${compute.of}_max`)}) AS grown
       WHERE seconds IS NOT NULL AND at >= ${query.parameter(from)} GROUP BY time, ${dimensions}
-    ) AS devices GROUP BY ${by} ORDER BY time`;
+    ) AS devices GROUP BY ${by} ORDER BY time ${limitOf(window)}`;
   return toPoints(await query.run(store, sql), window.by);
 }

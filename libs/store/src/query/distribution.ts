@@ -1,9 +1,9 @@
 import { quantileOf, type Aggregate } from '@vigil/signals';
 import type { DataSource } from 'typeorm';
 import { gaugeSql, REQUEST_VALUES } from '../facts.js';
-import { Query, toPoints, toValues } from './sql.js';
-import { floorTime } from './types.js';
-import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
+import { limitOf, Query, toPoints, toValues } from './sql.js';
+import { floorTime, secondsBefore } from './types.js';
+import type { SeriesPoint, SignalOf, SignalValue, StepWindow, Window } from './types.js';
 
 /** What has a distribution: readings of a gauge, and requests of which each has the value. */
 type Distributed = SignalOf<'quotient' | 'gauge'>;
@@ -36,15 +36,21 @@ export async function distributionOver(
   return toValues(await query.run(store, sql), window.by);
 }
 
+/** Each value counts in all windows that it lies in: `over / step` of them. */
 export async function distributionByStep(
   store: DataSource,
   signal: Distributed,
-  window: Window & { step: number; aggregate: Aggregate },
+  window: StepWindow & { aggregate: Aggregate },
 ): Promise<SeriesPoint[]> {
+  const { step, over = step } = window;
   const query = new Query(signal.compute.fact, window);
-  const rows = values(query, signal, floorTime(window.from, window.step * 1000), window.to);
+  const from = floorTime(window.from, step * 1000);
+  const rows = values(query, signal, secondsBefore(from, over - step), window.to);
   const by = [...query.columns(), 'time'].join(', ');
+  const shifted = `${query.bucket(step)} + make_interval(secs => i * ${query.parameter(step)}::float8)`;
   const sql = `SELECT time, ${query.labelColumns()} ${aggregateSql(window.aggregate)}::float8 AS value, count(*)::int AS samples
-    FROM (SELECT ${query.bucket(window.step)} AS time, rows.* FROM (${rows}) AS rows) AS binned GROUP BY ${by} ORDER BY time`;
+    FROM (SELECT ${shifted} AS time, rows.* FROM (${rows}) AS rows, generate_series(0, ${Number(over / step) - 1}) AS i) AS binned
+    WHERE time >= ${query.parameter(from)} AND time < ${query.parameter(window.to)}
+    GROUP BY ${by} ORDER BY time ${limitOf(window)}`;
   return toPoints(await query.run(store, sql), window.by);
 }

@@ -5,20 +5,17 @@ import { countByStep, countOver } from './count.js';
 import { growthByStep, growthOver } from './counter.js';
 import { distributionByStep, distributionOver } from './distribution.js';
 import { missingAt, missingByStep } from './missing.js';
-import {
-  latestReading,
-  manyLatestReadings,
-  manySumsOver,
-  sumsByMinute,
-  sumsByStep,
-  sumsOver,
-  type MinuteSum,
-  type Summed,
-} from './sums.js';
-import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
+import { latestReading, manyLatestReadings, manySumsOver, sumsByStep, sumsOver, type Summed } from './sums.js';
+import type { SeriesPoint, SignalOf, SignalValue, StepWindow, Window } from './types.js';
 
-export { LOOKBACK_SECONDS, MEMORY_SECONDS, type SeriesPoint, type SignalValue, type Window } from './types.js';
-export type { MinuteSum };
+export {
+  LOOKBACK_SECONDS,
+  MEMORY_SECONDS,
+  type SeriesPoint,
+  type SignalValue,
+  type StepWindow,
+  type Window,
+} from './types.js';
 
 /**
  * A signal over `[from, to)`, by label. Label sets without data are absent. Whole minutes are read from the roll-up and
@@ -68,13 +65,10 @@ export function readLatest(
 
 /**
  * A signal in steps of `step` seconds over `[from, to)`, oldest first. Steps of whole minutes are read from roll-ups
- * (`from` is moved back to a step's start), shorter ones from rows.
+ * (`from` is moved back to a step's start), shorter ones from rows. What is no mean can be asked for over windows that
+ * overlap (`over`); of those each point is the window that ends with its step.
  */
-export function readSeries(
-  store: DataSource,
-  signal: Signal,
-  window: Window & { step: number },
-): Promise<SeriesPoint[]> {
+export function readSeries(store: DataSource, signal: Signal, window: StepWindow): Promise<SeriesPoint[]> {
   switch (signal.compute.kind) {
     case 'age':
       return ageByStep(store, signal as SignalOf<'age'>, window);
@@ -107,21 +101,6 @@ export function readTogether(
   const { from, to, ...rest } = window;
   if (from !== null) return manySumsOver(store, signals as Summed[], { ...rest, from, to });
   return manyLatestReadings(store, signals as SignalOf<'gauge'>[], to, rest);
-}
-
-/**
- * What the minutes of `[from, to)` are made of, from the roll-up, so that windows can be slid over them: a window's value
- * is the sum of its numerators over that of its denominators (of a rate: over its seconds).
- * @returns undefined where the signal is no sum over minutes
- */
-export function readMinutes(
-  store: DataSource,
-  signal: Signal,
-  window: Window & { limit: number },
-): Promise<MinuteSum[]> | undefined {
-  const { kind } = signal.compute;
-  if ((kind !== 'quotient' && kind !== 'rate' && kind !== 'gauge') || isDistributed(window)) return undefined;
-  return sumsByMinute(store, signal as Summed, window);
 }
 
 /** The mean comes from roll-ups; every other aggregate from the values themselves. */

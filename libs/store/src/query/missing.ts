@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
-import { Query, toPoints, toValues } from './sql.js';
+import { limitOf, Query, toPoints, toValues } from './sql.js';
 import { floorTime, LOOKBACK_SECONDS, secondsBefore } from './types.js';
-import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
+import type { SeriesPoint, SignalOf, SignalValue, StepWindow, Window } from './types.js';
 
 /** The greatest reading of the time before `at` less the latest; nothing where there is no reading of late. */
 export async function missingAt(
@@ -29,7 +29,7 @@ export async function missingAt(
 export async function missingByStep(
   store: DataSource,
   { compute }: SignalOf<'missing'>,
-  window: Window & { step: number },
+  window: StepWindow,
 ): Promise<SeriesPoint[]> {
   const from = floorTime(window.from, window.step * 1000);
   const query = new Query(compute.fact, window);
@@ -43,6 +43,6 @@ export async function missingByStep(
     WHERE n IS NOT NULL AND at >= ${query.parameter(from)} GROUP BY time, ${names}`;
   const by = [...query.columns(), 'time'].join(', ');
   const sql = `SELECT time, ${query.labelColumns()} sum(n)::float8 AS value, count(*)::int AS samples
-    FROM (${binned}) AS binned GROUP BY ${by} ORDER BY time`;
+    FROM (${binned}) AS binned GROUP BY ${by} ORDER BY time ${limitOf(window)}`;
   return toPoints(await query.run(store, sql), window.by);
 }

@@ -1,7 +1,7 @@
 import type { Fact, Label } from '@vigil/signals';
 import type { DataSource } from 'typeorm';
 import { FACTS, type FactTable } from '../facts.js';
-import { ceilTime, floorTime, type SignalValue, type Window } from './types.js';
+import { ceilTime, floorTime, type SignalValue, type StepWindow, type Window } from './types.js';
 
 /** Composes the SQL of one signal; identifiers come from our own tables, values always travel as parameters. */
 export class Query {
@@ -98,6 +98,10 @@ export class Query {
     return store.query(sql, this.parameters);
   }
 }
+
+/** The end of a query that may not answer more than it was asked for. */
+export const limitOf = ({ limit }: Pick<StepWindow, 'limit'>): string =>
+  limit === undefined ? '' : `LIMIT ${Number(limit)}`;
 
 /** The answers of a query that selects the labels, `value` and `samples`. */
 export function toValues(rows: readonly Record<string, unknown>[], by: readonly Label[]): SignalValue[] {

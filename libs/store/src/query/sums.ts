@@ -1,9 +1,9 @@
 import type { Computation } from '@vigil/signals';
 import type { DataSource } from 'typeorm';
 import { gaugeSql } from '../facts.js';
-import { Query, toPoints, toValues } from './sql.js';
+import { limitOf, Query, toPoints, toValues } from './sql.js';
 import { floorTime, LOOKBACK_SECONDS, MINUTE_MS, secondsBefore } from './types.js';
-import type { SeriesPoint, SignalOf, SignalValue, Window } from './types.js';
+import type { SeriesPoint, SignalOf, SignalValue, StepWindow, Window } from './types.js';
 
 /** What is a quotient of sums: of requests, or of readings over their number. */
 export type Summed = SignalOf<'quotient' | 'rate' | 'gauge'>;
@@ -102,11 +102,7 @@ export async function latestReading(
   return toValues(await query.run(store, sql), window.by);
 }
 
-export async function sumsByStep(
-  store: DataSource,
-  signal: Summed,
-  window: Window & { step: number },
-): Promise<SeriesPoint[]> {
+export async function sumsByStep(store: DataSource, signal: Summed, window: StepWindow): Promise<SeriesPoint[]> {
   const stepMs = window.step * 1000;
   const from = floorTime(window.from, stepMs);
   const query = new Query(signal.compute.fact, window);
@@ -118,34 +114,6 @@ export async function sumsByStep(
   const bucket = query.bucket(window.step);
   const by = [...query.columns(), 'time'].join(', ');
   const sql = `SELECT time, ${query.labelColumns()} ${valueOf(signal, window.step)} AS value, ${samplesOf(signal)} AS samples
-    FROM (SELECT ${bucket} AS time, rows.* FROM (${rows}) AS rows) AS binned GROUP BY ${by} ORDER BY time`;
+    FROM (SELECT ${bucket} AS time, rows.* FROM (${rows}) AS rows) AS binned GROUP BY ${by} ORDER BY time ${limitOf(window)}`;
   return toPoints(await query.run(store, sql), window.by);
-}
-
-/** One minute of one set of labels. */
-export interface MinuteSum {
-  time: Date;
-  labels: Record<string, string>;
-  numerator: number;
-  denominator: number;
-}
-
-export async function sumsByMinute(
-  store: DataSource,
-  signal: Summed,
-  window: Window & { limit: number },
-): Promise<MinuteSum[]> {
-  const query = new Query(signal.compute.fact, window);
-  const measures = measuresOf(signal.compute);
-  const rows = query.fromRollup(floorTime(window.from), window.to, measures);
-  const by = [...query.columns(), 'at'].join(', ');
-  const sql = `SELECT at AS time, ${query.labelColumns()} sum(${measures[0]})::float8 AS value,
-      coalesce(sum(${measures[1]}), 0)::float8 AS samples
-    FROM (${rows}) AS rows GROUP BY ${by} ORDER BY time LIMIT ${Number(window.limit)}`;
-  return toPoints(await query.run(store, sql), window.by).map(({ time, labels, value, samples }) => ({
-    time,
-    labels,
-    numerator: value,
-    denominator: samples,
-  }));
 }

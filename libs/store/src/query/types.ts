@@ -23,6 +23,16 @@ export interface Window {
   aggregate?: Aggregate;
 }
 
+/** A window in steps. */
+export interface StepWindow extends Window {
+  /** Seconds. */
+  step: number;
+  /** Seconds, a multiple of the step: of an aggregate that is no mean, how far each point looks back; the step unless given. */
+  over?: number;
+  /** At most so many points. */
+  limit?: number;
+}
+
 /** A signal of one kind of computation. */
 export type SignalOf<K extends Computation['kind']> = Signal & { compute: Extract<Computation, { kind: K }> };
 

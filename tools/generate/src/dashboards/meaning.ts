@@ -74,12 +74,19 @@ export interface Limit {
   severity: Severity;
 }
 
-/** The lines of all rules, by signal: of rules that look at the signal's own value, not at a percentile or at last week's. */
+/**
+ * The lines of the rules, by signal: of those that look at the signal's own value over minutes. A line of a percentile, of
+ * last week's value or of a mean of hours would lie on another curve than the one that is drawn.
+ */
 export type Limits = ReadonlyMap<string, readonly Limit[]>;
 
+const MINUTES = 15 * 60;
+
 export function limitsOf(rules: readonly Rule[]): Limits {
-  const plain = rules.filter(({ comparedWith, aggregate }) => comparedWith === null && aggregate === 'mean');
-  const levels = plain.flatMap(levelsOf).map(({ signal, condition, severity }) => ({ signal, condition, severity }));
+  const drawn = rules.filter(
+    ({ comparedWith, aggregate, over }) => comparedWith === null && aggregate === 'mean' && (over ?? 0) <= MINUTES,
+  );
+  const levels = drawn.flatMap(levelsOf).map(({ signal, condition, severity }) => ({ signal, condition, severity }));
   return Map.groupBy(levels, ({ signal }) => signal.id);
 }
 
