@@ -144,17 +144,20 @@ function filter(label: Label, language: Language): QueryVariableBuilder {
   const { words, metric } = FILTERS[label]!;
   const among = metric.includes('|') ? `{__name__=~"${metric}"}` : metric;
   const query = `label_values(${among}, ${PROMETHEUS_LABELS[label]})`;
-  return new QueryVariableBuilder(label)
-    .label(say(language, words))
-    .datasource(PROMETHEUS)
-    .query({ qryType: 1, query, refId: label })
+  return listed(label, say(language, words), PROMETHEUS).query({ qryType: 1, query, refId: label }).allValue('.*');
+}
+
+/** A variable whose values are asked for, in the order of the alphabet; all of them unless some are chosen. */
+export const listed = (name: string, label: string, source: { type: string; uid: string }): QueryVariableBuilder =>
+  new QueryVariableBuilder(name)
+    .label(label)
+    .datasource(source)
     .refresh(VariableRefresh.OnTimeRangeChanged)
+    // oxlint-disable-next-line unicorn/no-array-sort -- a builder's, not an array's
     .sort(VariableSort.AlphabeticalAsc)
     .multi(true)
     .includeAll(true)
-    .allValue('.*')
     .current({ text: 'All', value: '$__all' });
-}
 
 /** The share of requests that shall be answered well. */
 export const objective = (language: Language): Builder<VariableModel> =>

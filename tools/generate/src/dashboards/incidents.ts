@@ -1,5 +1,4 @@
-import { QueryVariableBuilder, VariableRefresh, VariableSort } from '@grafana/grafana-foundation-sdk/dashboard';
-import { frame, type DashboardFile } from './frame.js';
+import { frame, listed, type DashboardFile } from './frame.js';
 import { Kit } from './kit.js';
 import { COLOURS, plain, type Limits } from './meaning.js';
 import { chart, sqlChart, sqlStat, sqlTable, stat, type Placed } from './panels.js';
@@ -21,17 +20,7 @@ export function incidents(language: Language, limits: Limits): DashboardFile {
     ],
     filters: [],
     sql: true,
-    more: [
-      new QueryVariableBuilder('rule')
-        .label(say(language, ['Rule', '规则']))
-        .datasource(POSTGRES)
-        .query(RULE_NAMES)
-        .refresh(VariableRefresh.OnTimeRangeChanged)
-        .sort(VariableSort.AlphabeticalAsc)
-        .multi(true)
-        .includeAll(true)
-        .current({ text: 'All', value: '$__all' }),
-    ],
+    more: [listed('rule', say(language, ['Rule', '规则']), POSTGRES).query(RULE_NAMES)],
     rows: [
       { panels: figures(kit) },
       { title: ['Alerts', '告警'], panels: alerts(kit) },

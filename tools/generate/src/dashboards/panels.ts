@@ -89,14 +89,8 @@ export function chart(options: ChartOptions): Placed {
       ),
     )
     .stacking(new StackingConfigBuilder().mode(options.stacked ? StackingMode.Normal : StackingMode.None).group('A'))
-    .legend(
-      new VizLegendOptionsBuilder()
-        .displayMode(LegendDisplayMode.List)
-        .placement(LegendPlacement.Bottom)
-        .showLegend(true)
-        .calcs([]),
-    )
-    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
+    .legend(legend())
+    .tooltip(tooltip(TooltipDisplayMode.Multi, SortOrder.Descending));
   if (options.max !== undefined) panel.max(options.max);
   if (options.softMax !== undefined) panel.axisSoftMax(options.softMax);
   if (options.decimals !== undefined) panel.decimals(options.decimals);
@@ -272,16 +266,21 @@ export function states(options: Common & { queries: readonly Query[]; mappings: 
     .rowHeight(0.8)
     .fillOpacity(80)
     .lineWidth(0)
-    .legend(
-      new VizLegendOptionsBuilder()
-        .displayMode(LegendDisplayMode.List)
-        .placement(LegendPlacement.Bottom)
-        .showLegend(true)
-        .calcs([]),
-    )
-    .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Single).sort(SortOrder.None));
+    .legend(legend())
+    .tooltip(tooltip(TooltipDisplayMode.Single, SortOrder.None));
   return { w, h, panel };
 }
+
+const legend = (): VizLegendOptionsBuilder =>
+  new VizLegendOptionsBuilder()
+    .displayMode(LegendDisplayMode.List)
+    .placement(LegendPlacement.Bottom)
+    .showLegend(true)
+    .calcs([]);
+
+const tooltip = (mode: TooltipDisplayMode, order: SortOrder): VizTooltipOptionsBuilder =>
+  // oxlint-disable-next-line unicorn/no-array-sort -- a builder's, not an array's
+  new VizTooltipOptionsBuilder().mode(mode).sort(order);
 
 const link = (title: string, url: string): DashboardLinkBuilder =>
   new DashboardLinkBuilder(title).url(url).targetBlank(true);
