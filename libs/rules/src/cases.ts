@@ -4,6 +4,7 @@ import { combine } from './combine.js';
 import { ruleDuration } from './duration.js';
 import { decideLevels } from './levels.js';
 import { readDocument, reportIssues, type Path, type Problem, type Report } from './document.js';
+import { fullStop, suggestion } from './nearest.js';
 import { summaryOf } from './summary.js';
 import { ALERT_STATES, type Alert, type Reading, type Rule, type Transition } from './types.js';
 
@@ -100,8 +101,11 @@ const FIELDS_AT: Readonly<Record<string, readonly string[]>> = {
   expect: Object.keys(TOLD.shape),
 };
 
-/** Reads a file of test cases for one rule. */
-export function parseRuleCases(source: string, file: string): ReadCases {
+/**
+ * Reads a file of test cases for one rule.
+ * @param rules one of which the cases are about
+ */
+export function parseRuleCases(source: string, file: string, rules: readonly Rule[]): ReadCases {
   const expected = 'The file holds no test cases: "alert" and "cases" are expected.';
   const { raw, lineAt, report, problems } = readDocument(source, file, expected, MAX_BYTES);
   const lineOf = (index: number) => lineAt(['cases', index, 'name']);
@@ -110,11 +114,21 @@ export function parseRuleCases(source: string, file: string): ReadCases {
   const known = (path: Path) =>
     FIELDS_AT[String(path.findLast((key) => typeof key === 'string'))] ?? ['alert', 'cases'];
   if (!parsed.success) reportIssues(parsed.error, known, report);
-  return { ...(parsed.success && { cases: parsed.data }), lineOf, problems: problems() };
+  else checkCases(parsed.data, rules, report);
+  const found = problems();
+  return { ...(parsed.success && found.length === 0 && { cases: parsed.data }), lineOf, problems: found };
 }
 
 /** What in cases does not fit their rule. */
-export function checkCases(rule: Rule, { cases }: RuleCases, report: Report): void {
+function checkCases({ alert, cases }: RuleCases, rules: readonly Rule[], report: Report): void {
+  const rule = rules.find(({ name }) => name === alert);
+  if (!rule) {
+    const near = suggestion(
+      alert,
+      rules.map(({ name }) => name),
+    );
+    return report(['alert'], `There is no rule "${alert}" beside these cases${near}${fullStop(near)}`);
+  }
   for (const [i, { series }] of cases.entries())
     for (const [j, one] of series.entries()) {
       const at = (field: string): Path => ['cases', i, 'series', j, field];
