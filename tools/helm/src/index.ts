@@ -1,1 +1,3 @@
-export {};
+export { HELMS, NoHelm, provideHelm } from './provide.js';
+export { CHART, HelmError, render, runHelm, type KubernetesObject } from './render.js';
+export { checkFields, checkSchemas } from './schemas.js';
