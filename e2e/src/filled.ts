@@ -245,6 +245,10 @@ export class Filled {
     this.sent += mistakes.length + calm.length + 2 + 12;
   }
 
+  private async any(rows: string): Promise<boolean> {
+    return ((await this.store.query(`SELECT 1 FROM ${rows} LIMIT 1`)) as unknown[]).length > 0;
+  }
+
   private async stored(): Promise<number> {
     const [row] = (await this.store.query('SELECT count(*)::int AS n FROM request')) as [{ n: number }];
     return row.n;

@@ -28,7 +28,10 @@ interface PanelJson {
   panels?: PanelJson[];
   fieldConfig?: {
     defaults: { unit?: string; thresholds?: { steps: Step[] } };
-    overrides: { matcher: { options: string }; properties: { id: string; value: { fixedColor?: string } }[] }[];
+    overrides: {
+      matcher: { options: string };
+      properties: { id: string; value: unknown }[];
+    }[];
   };
   options?: { yAxis?: { unit?: string } };
 }
@@ -109,6 +112,20 @@ describe('dashboards', () => {
     expect(everyPanel.length).toBeGreaterThan(200);
   });
 
+  it('leave every column of a table room on a screen of 1280 points', () => {
+    for (const [name, { gridPos, fieldConfig }] of everyPanel.filter(([, panel]) => panel.type === 'table')) {
+      const shown = fieldConfig!.overrides.filter(
+        ({ properties }) => !properties.some(({ id }) => id === 'custom.hidden'),
+      );
+      const widths = shown.map(
+        ({ properties }) => properties.find(({ id }) => id === 'custom.width')?.value as number | undefined,
+      );
+      const free = widths.filter((width) => width === undefined).length;
+      const fixed = widths.reduce<number>((sum, width = 0) => sum + width, 0);
+      expect((gridPos.w * (1280 / 24 - 2) - fixed) / free, name).toBeGreaterThan(85);
+    }
+  });
+
   it('draw the lines of the rules, in the colour of their severity', () => {
     const limits = limitsOf(rules);
     const about = everyPanel.flatMap(([name, panel]) => {
@@ -148,7 +165,9 @@ describe('dashboards', () => {
       for (const { matcher, properties } of fieldConfig!.overrides)
         for (const { id, value } of properties)
           if (id === 'color')
-            expect(value.fixedColor, `${name}: ${matcher.options}`).toBe(SERIES_COLOURS[matcher.options]);
+            expect((value as { fixedColor: string }).fixedColor, `${name}: ${matcher.options}`).toBe(
+              SERIES_COLOURS[matcher.options],
+            );
     }
   });
 
