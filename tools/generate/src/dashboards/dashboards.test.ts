@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { loadRules } from '@vigil/rules';
 import { findSignal, SIGNALS } from '@vigil/signals';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { dashboards } from './index.js';
 import { COLOURS, limitsOf, SERIES_COLOURS, stepsOf } from './meaning.js';
 import { schemaModule } from './schema.js';
@@ -240,10 +241,19 @@ describe('one file', () => {
     expect(asked.filter((uid) => !variables.includes(uid))).toEqual([]);
   });
 
-  it('is served by the sources that compose provisions', async () => {
-    const yaml = await readFile(join(root, 'deploy/compose/grafana/provisioning/datasources/vigil.yaml'), 'utf8');
-    const types = [...yaml.matchAll(/^ {4}type: (\S+)$/gm)].map(([, type]) => type);
+  it('is served by the sources that compose provisions, whose every setting is written down', async () => {
+    const read = (path: string) => readFile(join(root, path), 'utf8');
+    const text = await read('deploy/compose/grafana/provisioning/datasources/vigil.yaml');
+    const { datasources } = parse(text) as { datasources: { type: string; uid: string }[] };
     const wanted = new Set(files.flatMap(([, { __inputs }]) => __inputs!.map(({ pluginId }) => pluginId)));
-    expect(types.toSorted()).toEqual([...wanted].toSorted());
+    expect(datasources.map(({ type }) => type).toSorted()).toEqual([...wanted].toSorted());
+    const page = await read('docs/GRAFANA.md');
+    const settings = [...text.matchAll(/: \$\{(\w+)\}$/gm)].map(([, name]) => name!);
+    expect(settings.length).toBe(6);
+    expect(settings.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+    const { providers } = parse(await read('deploy/compose/grafana/provisioning/dashboards/vigil.yaml')) as {
+      providers: { options: { path: string } }[];
+    };
+    expect(providers.map(({ options }) => options.path)).toEqual(['/var/lib/grafana/dashboards']);
   });
 });
