@@ -1,187 +1,229 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findProgram, ROOT, type RunState } from '@vigil/launch';
-import { SIGNALS, takesWindow, type Signal } from '@vigil/signals';
-import { createStore, readLatest, readWindow } from '@vigil/store';
-import { until } from '@vigil/testing';
-import OpenAI from 'openai';
-import type { DataSource } from 'typeorm';
+import { findProgram, ROOT } from '@vigil/launch';
+import { readLatest, readWindow } from '@vigil/store';
+import { recordingRules, SIGNALS, takesWindow, type Signal } from '@vigil/signals';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Launcher } from './launcher.js';
+import {
+  metricsIn,
+  metricsOf,
+  plainPromql,
+  plainSql,
+  queriesOf,
+  readDashboards,
+  type DashboardJson,
+  type Query,
+  type Target,
+} from './dashboard-files.js';
+import { dashboardsPage, rowStart, type Answer } from './dashboards-page.js';
+import { EMPTY } from './empty-panels.js';
+import { Filled } from './filled.js';
 
 const present = findProgram('prometheus') !== undefined;
-const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+const filled = new Filled();
 
-let folder: string;
-let launcher: Launcher;
-let state: RunState;
-let store: DataSource;
-let from: Date;
-let to: Date;
+describe.skipIf(!present)('a Prometheus that saw it all', () => {
+  beforeAll(() => filled.fill(), 120_000);
+  afterAll(() => filled.stop());
 
-/** Fails softly: refused and failed requests are what some signals are about. */
-async function ask(change: Record<string, unknown>): Promise<void> {
-  const client = new OpenAI({ baseURL: `${state.addresses.runtime}/v1`, apiKey: 'x', maxRetries: 0 });
-  const body = { messages: [{ role: 'user', content: 'Hello' }], max_tokens: 40, ...change };
-  try {
-    const answer = await client.chat.completions.create(body as never);
-    if (change.stream) for await (const _chunk of answer as unknown as AsyncIterable<unknown>);
-  } catch (error) {
-    if (!(error instanceof OpenAI.APIError)) throw error;
-  }
-}
-
-async function query(expression: string, at: Date): Promise<number | undefined> {
-  const parameters = new URLSearchParams({ query: expression, time: String(at.getTime() / 1000) });
-  const response = await fetch(`${state.addresses.prometheus}/api/v1/query?${parameters}`);
-  const body = (await response.json()) as {
-    status: string;
-    error?: string;
-    data: { result: { value: [number, string] }[] };
-  };
-  if (body.status !== 'success') throw new Error(`${body.error} in ${expression}`);
-  const value = Number(body.data.result[0]?.value[1]);
-  return Number.isFinite(value) ? value : undefined;
-}
-
-const stored = async (): Promise<number> => {
-  const [row] = (await store.query('SELECT count(*)::int AS n FROM request')) as [{ n: number }];
-  return row.n;
-};
-
-/** Of every kind: streamed and not, cut short, refused for a mistake, refused as the queue is full. */
-async function traffic(model: string): Promise<number> {
-  const mistakes = [ask({ model: 'no-such' }), ask({ model, max_tokens: -1 })];
-  const calm = [ask({ model, stream: true, max_tokens: 400 }), ask({ model, max_tokens: 3 })];
-  await Promise.all([...mistakes, ...calm]);
-  await Promise.all(Array.from({ length: 12 }, (_, i) => ask({ model, stream: i % 2 === 0 })));
-  return mistakes.length + calm.length + 12;
-}
-
-describe.skipIf(!present)('Prometheus says what PostgreSQL says', () => {
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'vigil-e2e-prometheus-'));
-    const replay = join(folder, 'replay.json');
-    await writeFile(replay, JSON.stringify({ loop: true, steps: [{ recording: 'h200-load', seconds: 60 }] }));
-    launcher = await Launcher.run({
-      PROMETHEUS: 'true',
-      PROMETHEUS_SCRAPE_INTERVAL: '1s',
-      GPU_SOURCE: 'replay',
-      GPU_INTERVAL: '1s',
-      NODE_INTERVAL: '1s',
-      REPLAY_SCRIPT: replay,
-      SLOTS: '1',
-      QUEUE_MAX: '6',
-    });
-    state = await launcher.ready();
-    store = createStore({ url: state.databaseUrl, applicationName: 'e2e' });
-    await store.initialize();
-    const models = await new OpenAI({ baseURL: `${state.addresses.runtime}/v1`, apiKey: 'x' }).models.list();
-    const model = models.data[0]!.id;
-    // A counter's first value is no increase to Prometheus: every series must exist before the comparison begins.
-    let sent = await traffic(model);
-    await until('the first rows', async () => (await stored()) === sent);
-    await until('the first scrape', () => query('sum(vigil_requests_total)', new Date()));
-    await pause(3000);
-    // Quiet at both edges: where exactly Prometheus's first and last scrape fall does not matter then.
-    from = new Date(Date.now() - 1500);
-    for (let i = 0; i < 3; i++) {
-      sent += await traffic(model);
-      await pause(1000);
-    }
-    await until('all rows', async () => (await stored()) === sent);
-    await pause(3000);
-    to = new Date();
-  }, 120_000);
-
-  afterAll(async () => {
-    await store.destroy();
-    await launcher.remove();
-    await rm(folder, { recursive: true, force: true });
-  });
-
-  const ours = async (signal: Signal): Promise<number | undefined> => {
-    const values =
-      takesWindow(signal) === 'always'
-        ? await readWindow(store, signal, { from, to, by: [] })
-        : await readLatest(store, signal, to, []);
-    return values[0]?.value;
-  };
-
-  /** How far the two may lie apart. */
-  const leeway = ({ compute }: Signal, value: number, seconds: number): number => {
-    switch (compute.kind) {
-      // Between a reading and the scrape that sees it lies up to a second, and the node's readings change by nature.
-      case 'age':
-        return 3;
-      case 'gauge':
-        return compute.fact === 'node' ? Infinity : Math.abs(value) * 1e-9;
-      // Prometheus extrapolates a counter's increase to the window's edges, and no further than to where it was zero: that
-      // stretches rates by up to two scrapes, and moves a quotient of several series by a little.
-      case 'rate':
-      case 'counter':
-      case 'count':
-        return Math.abs(value) * (2.5 / seconds);
-      default:
-        return Math.abs(value) * 0.05;
-    }
-  };
-
-  it.each(SIGNALS.map((s) => [s.id, s] as const))('%s', async (_, signal) => {
-    const seconds = Math.round((to.getTime() - from.getTime()) / 1000);
-    const theirs = await query(signal.promql([], `${seconds}s`), to);
-    const value = await ours(signal);
-    if (value === undefined) {
-      // The collector says 0 of the codes that rules ask for, so that Prometheus sees the first event as an increase.
-      expect(signal.compute.kind === 'count' ? theirs || undefined : theirs).toBeUndefined();
-      return;
-    }
-    expect(Math.abs(theirs! - value)).toBeLessThanOrEqual(leeway(signal, value, seconds) + 1e-9);
-  });
-
-  it('and most signals had a value to compare', async () => {
-    // A machine without NVLink, RDMA or XIDs has no values of these.
-    const served = SIGNALS.filter((s) => s.layer !== 'infrastructure');
-    const values = await Promise.all(served.map(ours));
-    expect(values.filter((v) => v !== undefined).length).toBeGreaterThan(served.length - 3);
-    expect(await ours(SIGNALS.find((s) => s.id === 'gpu.memory.ratio')!)).toBeGreaterThan(0);
-    expect(await ours(SIGNALS.find((s) => s.id === 'gpu.silence')!)).toBeLessThan(10);
-    const errors = await ours(SIGNALS.find((s) => s.id === 'request.error.ratio')!);
-    expect(errors).toBeGreaterThan(0);
-  });
-
-  it('answers every query of the dashboard', async () => {
-    const dashboard = JSON.parse(await readFile(join(ROOT, 'dashboards/vigil-overview.json'), 'utf8')) as {
-      panels: { title: string; targets?: { expr: string }[] }[];
+  describe('says what PostgreSQL says', () => {
+    const ours = async (signal: Signal): Promise<number | undefined> => {
+      const values =
+        takesWindow(signal) === 'always'
+          ? await readWindow(filled.store, signal, { from: filled.from, to: filled.to, by: [] })
+          : await readLatest(filled.store, signal, filled.to, []);
+      return values[0]?.value;
     };
-    const empty: string[] = [];
-    for (const { title, targets = [] } of dashboard.panels)
-      for (const { expr } of targets) {
-        const plain = expr.replaceAll('$__rate_interval', '1m').replaceAll(/\$(node|model)/g, '.*');
-        if ((await query(plain, to)) === undefined) empty.push(title);
+
+    /** How far the two may lie apart. */
+    const leeway = ({ compute }: Signal, value: number, seconds: number): number => {
+      switch (compute.kind) {
+        // Between a reading and the scrape that sees it lies up to a second, and the node's readings change by nature.
+        case 'age':
+          return 3;
+        case 'gauge':
+          return compute.fact === 'node' ? Infinity : Math.abs(value) * 1e-9;
+        // Prometheus extrapolates a counter's increase to the window's edges, and no further than to where it was zero: that
+        // stretches rates by up to two scrapes, and moves a quotient of several series by a little.
+        case 'rate':
+        case 'counter':
+        case 'count':
+          return Math.abs(value) * (2.5 / seconds);
+        default:
+          return Math.abs(value) * 0.05;
       }
-    expect(empty.filter((title) => !MAY_BE_EMPTY.has(title))).toEqual([]);
+    };
+
+    it.each(SIGNALS.map((s) => [s.id, s] as const))('%s', async (_, signal) => {
+      const seconds = Math.round((filled.to.getTime() - filled.from.getTime()) / 1000);
+      const theirs = await filled.query(signal.promql([], `${seconds}s`), filled.to);
+      const value = await ours(signal);
+      if (value === undefined) {
+        // The collector says 0 of the codes that rules ask for, so that Prometheus sees the first event as an increase.
+        expect(signal.compute.kind === 'count' ? theirs || undefined : theirs).toBeUndefined();
+        return;
+      }
+      expect(Math.abs(theirs! - value)).toBeLessThanOrEqual(leeway(signal, value, seconds) + 1e-9);
+    });
+
+    it('and most signals had a value to compare', async () => {
+      // A machine without NVLink, RDMA or XIDs has no values of these.
+      const served = SIGNALS.filter((s) => s.layer !== 'infrastructure');
+      const values = await Promise.all(served.map(ours));
+      expect(values.filter((v) => v !== undefined).length).toBeGreaterThan(served.length - 3);
+      expect(await ours(SIGNALS.find((s) => s.id === 'gpu.memory.ratio')!)).toBeGreaterThan(0);
+      expect(await ours(SIGNALS.find((s) => s.id === 'gpu.silence')!)).toBeLessThan(10);
+      const errors = await ours(SIGNALS.find((s) => s.id === 'request.error.ratio')!);
+      expect(errors).toBeGreaterThan(0);
+    });
+
+    it('scrapes all processes and knows the three rules', async () => {
+      const targets = await filled.prometheus<{ activeTargets: { labels: { job: string }; health: string }[] }>(
+        'targets',
+        {},
+      );
+      expect(targets.activeTargets.map((t) => `${t.labels.job} ${t.health}`).toSorted()).toEqual([
+        'api up',
+        'collector up',
+        'runtime up',
+        'upstream up',
+      ]);
+      const rules = await filled.prometheus<{ groups: { rules: { name: string; health: string }[] }[] }>('rules', {});
+      expect(rules.groups.flatMap((g) => g.rules.map((r) => r.name))).toEqual(
+        expect.arrayContaining(['ErrorRatioHigh', 'GpuMemoryHigh', 'ResponseLatencyHigh']),
+      );
+    });
   });
 
-  it('scrapes all three processes and knows the three rules', async () => {
-    const targets = (await (await fetch(`${state.addresses.prometheus}/api/v1/targets`)).json()) as {
-      data: { activeTargets: { labels: { job: string }; health: string }[] };
-    };
-    expect(targets.data.activeTargets.map((t) => `${t.labels.job} ${t.health}`).toSorted()).toEqual([
-      'api up',
-      'collector up',
-      'runtime up',
-    ]);
-    const rules = (await (await fetch(`${state.addresses.prometheus}/api/v1/rules`)).json()) as {
-      data: { groups: { rules: { name: string; health: string }[] }[] };
-    };
-    expect(rules.data.groups.flatMap((g) => g.rules.map((r) => r.name))).toEqual(
-      expect.arrayContaining(['ErrorRatioHigh', 'GpuMemoryHigh', 'ResponseLatencyHigh']),
-    );
+  describe('fills the dashboards', () => {
+    dashboardTests();
   });
 });
 
-/** Panels that are rightly empty on a healthy demonstration machine. */
-/** The bundled runtime preempts nobody. */
-const MAY_BE_EMPTY = new Set<string>(['Preemptions']);
+function dashboardTests(): void {
+  let english: Map<string, DashboardJson>;
+  let queries: Query[];
+  let reader: pg.Client;
+  let answers: Answer[];
+  /** A minute more than was asked for: what fired and was told before the first request belongs to it as well. */
+  const span = () => ({ from: new Date(filled.began.getTime() - 60_000), to: filled.to });
+
+  beforeAll(async () => {
+    english = await readDashboards('.');
+    queries = [...english.values()].flatMap(queriesOf);
+    reader = await readOnly(filled.state.databaseUrl);
+    answers = [];
+    const rules = (await reader.query<{ rule: string }>(ruleNames(english))).rows.map(({ rule }) => rule);
+    for (const query of queries) answers.push({ ...query, samples: await count(query.target, rules) });
+  });
+  afterAll(() => reader?.end());
+
+  async function count({ expr, instant, rawSql }: Target, rules: readonly string[]): Promise<number> {
+    if (expr === undefined) {
+      const { rows } = await reader.query<Record<string, unknown>>(plainSql(rawSql!, span(), rules));
+      return rows.filter((row) => Object.values(row).some((value) => value !== null)).length;
+    }
+    return instant ? samples('query', expr) : samples('query_range', expr);
+  }
+
+  async function samples(path: 'query' | 'query_range', expr: string): Promise<number> {
+    const seconds = (time: Date) => String(time.getTime() / 1000);
+    const { from, to } = span();
+    const when: Record<string, string> =
+      path === 'query' ? { time: seconds(to) } : { start: seconds(from), end: seconds(to), step: '5' };
+    const { result } = await filled.prometheus<{
+      result: { value?: [number, string]; values?: [number, string][] }[];
+    }>(path, { query: plainPromql(expr), ...when });
+    const values = result.flatMap(({ value, values = [] }) => (value ? [value] : values));
+    return values.filter(([, value]) => Number.isFinite(Number(value))).length;
+  }
+
+  it('with a finite sample for every query, but where there can be none', () => {
+    const name = ({ dashboard, panel }: Query) => `${dashboard}: ${panel}`;
+    const without = answers.filter(({ samples }) => samples === 0);
+    expect(
+      without.filter((answer) => EMPTY[name(answer)] === undefined).map((a) => `${name(a)} — ${rowStart(a)}`),
+    ).toEqual([]);
+    const known = new Set(answers.map(name));
+    expect(Object.keys(EMPTY).filter((panel) => !known.has(panel))).toEqual([]);
+    expect(answers.length).toBeGreaterThan(100);
+  });
+
+  it('with names that our processes emit, and no others', () => {
+    const emitted = new Set([
+      ...filled.expositions.flatMap(metricsOf),
+      ...recordingRules().map(({ record }) => record),
+      // Prometheus's own, of each target.
+      'up',
+    ]);
+    const boards = [...english.values()];
+    const annotations = boards.flatMap(({ annotations: { list } }) => list.map(({ expr }) => expr));
+    const asked = [...queries.flatMap(({ target }) => target.expr ?? []), ...annotations].flatMap(metricsIn);
+    expect([...new Set(asked)].filter((metric) => !emitted.has(metric))).toEqual([]);
+    expect(new Set(asked).size).toBeGreaterThan(60);
+  });
+
+  it('with values for every variable, and with annotations', async () => {
+    for (const { title, templating, annotations } of english.values()) {
+      for (const { name, query, datasource } of templating.list.filter(({ type }) => type === 'query')) {
+        if (datasource!.uid === '${postgres}') continue;
+        const [, among, label] = /^label_values\((.+), (\w+)\)$/.exec((query as { query: string }).query)!;
+        const found = await filled.prometheus<Record<string, string>[]>('series', {
+          'match[]': among!,
+          start: String(filled.began.getTime() / 1000),
+          end: String(filled.to.getTime() / 1000),
+        });
+        expect(found.filter((series) => series[label!]).length, `${title}: ${name}`).toBeGreaterThan(0);
+      }
+      for (const { name, expr } of annotations.list)
+        expect(await samples('query_range', expr), `${title}: ${name}`).toBeGreaterThan(0);
+    }
+  });
+
+  it('asking the same in every language', async () => {
+    const chinese = await readDashboards('zh');
+    expect([...chinese.keys()]).toEqual([...english.keys()]);
+    const asked = (dashboard: DashboardJson) => queriesOf(dashboard).map(({ target }) => target);
+    for (const [name, dashboard] of chinese)
+      expect(asked(dashboard).map(bare), name).toEqual(asked(english.get(name)!).map(bare));
+  });
+
+  it('as docs/DASHBOARDS.md says', async () => {
+    const file = join(ROOT, 'docs/DASHBOARDS.md');
+    const date = new Date().toISOString().slice(0, 10);
+    const where = `on ${date} against Prometheus ${await version()} and PostgreSQL ${await serverVersion(reader)}`;
+    if (process.env.DASHBOARDS_PAGE === 'write') await writeFile(file, dashboardsPage(answers, EMPTY, where));
+    const page = await readFile(file, 'utf8');
+    const rows = page.split('\n').filter((line) => line.startsWith('| ') && !/^\| (panel|---) /.test(line));
+    expect(rows.map((row) => row.replace(/(\| )[^|`]*\|$/, '$1').trimEnd())).toEqual(answers.map(rowStart));
+  });
+}
+
+const bare = ({ refId, expr, rawSql, instant, datasource }: Target) => ({ refId, expr, rawSql, instant, datasource });
+
+const version = async (): Promise<string> =>
+  (await filled.prometheus<{ version: string }>('status/buildinfo', {})).version;
+const serverVersion = async (client: pg.Client): Promise<string> =>
+  (await client.query<{ server_version: string }>('SHOW server_version')).rows[0]!.server_version;
+
+/** The query behind the variable "rule". */
+function ruleNames(dashboards: Map<string, DashboardJson>): string {
+  const { list } = dashboards.get('vigil-alerts.json')!.templating;
+  return list.find(({ name }) => name === 'rule')!.query as string;
+}
+
+/** Logged in by the role that Grafana has. */
+async function readOnly(url: string): Promise<pg.Client> {
+  const owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+  const password = 'of-the-tests';
+  const script = await readFile(join(ROOT, 'deploy/compose/grafana/read-only-role.sql'), 'utf8');
+  // What begins with a backslash is psql's.
+  await owner.query(script.replaceAll(/^\\.*$/gm, '').replaceAll(":'password'", `'${password}'`));
+  await owner.end();
+  const { host, pathname } = new URL(url);
+  const reader = new pg.Client({ connectionString: `postgres://vigil_grafana:${password}@${host}${pathname}` });
+  await reader.connect();
+  return reader;
+}

@@ -312,6 +312,10 @@ describe('a start that can not succeed', () => {
     expect((await rulesOf({ RULES_ENABLE: 'GpuLost, NodeSilent' })).on).toEqual(
       [...three, 'GpuLost', 'NodeSilent'].toSorted(),
     );
-    expect((await rulesOf({ RULES_ENABLE: 'infrastructure' })).off).toEqual([]);
+    expect((await rulesOf({ RULES_ENABLE: 'infrastructure,conversation' })).off.toSorted()).toEqual([
+      'AvailabilityBudgetBurning',
+      'KvCacheNearlyFull',
+      'ThroughputFell',
+    ]);
   });
 });

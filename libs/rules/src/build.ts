@@ -10,19 +10,13 @@ import {
   type Signal,
 } from '@vigil/signals';
 import { ruleDuration } from './duration.js';
-import { suggestion } from './nearest.js';
+import type { Path, Report } from './document.js';
+import { fullStop, suggestion } from './nearest.js';
 import { FIELDS, type ConditionFields, type Fields } from './schema.js';
 import { parseTemplate, TemplateError, type Template } from './template.js';
 import { SEVERITIES, type Also, type Condition, type Level, type Query, type Rule } from './types.js';
 
-/** Where in a file something stands. */
-export type Path = readonly PropertyKey[];
-/** Told of every mistake, a sentence each. */
-export type Report = (path: Path, mistake: string) => void;
-
 type Raw = Record<string, unknown>;
-
-export const fullStop = (end: string): string => (end.endsWith('?') ? '' : '.');
 
 /** What a schema can't know: what depends on the signal. Runs on half-good files too, to name all mistakes at once. */
 export function buildRule(raw: Raw, fields: Fields | undefined, file: string, report: Report): Rule | undefined {

@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { MAX_BYTES, TOO_LARGE } from './parse.js';
+import { MAX_BYTES } from './document.js';
 import type { Definition } from './rule-set.js';
 
 /** The folder of rules can't be read. The message is a sentence. */
@@ -94,7 +94,8 @@ async function versionOf(path: string): Promise<{ text: string; size: number } |
 }
 
 async function textOf(path: string, size: number): Promise<Omit<Definition, 'origin'>> {
-  if (size > MAX_BYTES) return { text: '', unreadable: TOO_LARGE };
+  if (size > MAX_BYTES)
+    return { text: '', unreadable: `The file is larger than ${MAX_BYTES / 1024} KiB: it is no rule.` };
   try {
     return { text: await readFile(path, 'utf8') };
   } catch (error) {

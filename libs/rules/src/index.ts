@@ -1,4 +1,4 @@
-export { parseRuleCases, playCase, type RuleCase, type RuleCases } from './cases.js';
+export { differences, parseRuleCases, playCase, type RuleCase, type RuleCases } from './cases.js';
 export { describeThreshold, holds, thresholdOf } from './condition.js';
 export * from './decide.js';
 export { ruleDuration } from './duration.js';
@@ -7,7 +7,8 @@ export { combine } from './combine.js';
 export { decideLevels, isAbout, levelsOf, type LevelRule } from './levels.js';
 export { FolderError, RuleFolder, type FolderOptions } from './folder.js';
 export { loadRules, RuleError, withoutMistakes } from './load.js';
-export { describeProblem, parseRule, type Problem } from './parse.js';
+export { describeProblem, type Problem } from './document.js';
+export { parseRule } from './parse.js';
 export { toPrometheusRules, type PrometheusRules } from './prometheus.js';
 export { adopt, type Adopted, type Definition, type Refused, type RuleSet } from './rule-set.js';
 export { ruleSchema } from './schema.js';

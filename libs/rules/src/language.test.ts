@@ -147,6 +147,11 @@ describe("in Prometheus's words", () => {
     );
   });
 
+  it('tokens a second rest on requests, as in the store', () => {
+    const text = 'signal: token.output.rate\nover: 5m\nby: []\nminSamples: 20\ncondition: { below: 1 }\nseverity: info';
+    expect(promql(text)[0]!.expr).toMatch(/ and on \(\) \(sum\(increase\(vigil_requests_total\[5m\]\)\) >= 20\)$/);
+  });
+
   it('a percentile, the least and the greatest', () => {
     expect(
       promql(

@@ -11,6 +11,9 @@ export function suggestion(word: string, candidates: readonly string[]): string 
   return best === undefined ? '' : `; did you mean ${best}?`;
 }
 
+/** What ends a sentence that a suggestion may have ended. */
+export const fullStop = (end: string): string => (end.endsWith('?') ? '' : '.');
+
 /** Levenshtein's distance, one row at a time. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);

@@ -108,8 +108,13 @@ describe('what a preview costs', () => {
     asked.slice(1).forEach(({ from }, i) => expect(from).toEqual(asked[i]!.to));
   });
 
-  const tooMany = (limit: number): StepPoint[] =>
-    Array.from({ length: limit }, () => ({ time: at(0), labels: LABELS, value: 1, samples: 1 }));
+  const POINTS: StepPoint[] = Array.from({ length: 200_000 }, () => ({
+    time: at(0),
+    labels: LABELS,
+    value: 1,
+    samples: 1,
+  }));
+  const tooMany = (limit: number): StepPoint[] => POINTS.slice(0, limit);
 
   it('ends where a single step is too much', async () => {
     const { cutShort, firings } = await previewRule(rule, async (_, { limit }) => tooMany(limit), {

@@ -2,6 +2,7 @@ import { combine } from './combine.js';
 import { Course, isPercentile, type StepPoint } from './course.js';
 import { decideLevels, levelsOf } from './levels.js';
 import { summaryOf } from './summary.js';
+import type { Unit } from '@vigil/signals';
 import type { Alert, AlertState, Query, Rule } from './types.js';
 
 /** A range that makes no sense, or that is too long. The message is a sentence. */
@@ -56,6 +57,8 @@ export interface PreviewedAlert {
 }
 
 export interface Preview {
+  rule: string;
+  unit: Unit;
   from: Date;
   /** How far it was looked. */
   to: Date;
@@ -120,7 +123,8 @@ export async function previewRule(rule: Rule, read: ReadSteps, options: PreviewO
     }
     if (at < to && clock() > end) cutShort = tooLong(budgetSeconds);
   }
-  return { from: new Date(from), to: new Date(at), step, cutShort, ...play.result() };
+  const { name, unit } = rule;
+  return { rule: name, unit, from: new Date(from), to: new Date(at), step, cutShort, ...play.result() };
 }
 
 function checkRange(from: Date, to: Date, step: number): { from: number; to: number } {

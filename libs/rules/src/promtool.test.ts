@@ -6,11 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadRules } from './load.js';
+import { toPrometheusRules } from './prometheus.js';
+import type { Rule } from './types.js';
 
 const ALERTS = fileURLToPath(new URL('../../../alerts', import.meta.url));
 const rules = (await loadRules(ALERTS)).filter((rule) => !rule.enabled);
 
-/** Series at every 15 s, in promtool's notation. */
+/** Series at every 15 s, or at the story's interval, in promtool's notation. */
 type Series = Record<string, string>;
 
 interface Story {
@@ -20,12 +22,31 @@ interface Story {
   labels: Record<string, string>;
   summary: string;
   silent: Series;
+  /** Of which of its thresholds, where the rule has several. */
+  severity?: string;
+  /** For what takes a week. */
+  interval?: string;
+  /** The minute from which on the silence is looked at, for an hour. */
+  silentFrom?: number;
 }
 
 const GPU = 'node="a",gpu="0",replay="false"';
 const gpuLabels = { node: 'a', gpu: '0', replay: 'false' };
 const xid = (code: number, kind: string) => `vigil_gpu_events_total{${GPU},kind="xid",class="${kind}",code="${code}"}`;
 const throttled = (reason: string) => `hw_gpu_throttle_active{${GPU},reason="${reason}"}`;
+
+const MODEL = 'gen_ai_request_model="r1"';
+const ENGINE = `${MODEL},gen_ai_provider_name="vllm"`;
+const engineLabels = { gen_ai_request_model: 'r1', gen_ai_provider_name: 'vllm' };
+const SERVER = `node="a",engine="vllm",${MODEL}`;
+const TOKENS = `gen_ai_usage_tokens_total{${MODEL},gen_ai_token_type="output"}`;
+const repetition = (half: number, all: number) => ({
+  [`vigil_answer_repetition_ratio_bucket{${ENGINE},le="0.5"}`]: `0+${half}x240`,
+  [`vigil_answer_repetition_ratio_bucket{${ENGINE},le="0.9"}`]: `0+${all}x240`,
+  [`vigil_answer_repetition_ratio_bucket{${ENGINE},le="+Inf"}`]: `0+${all}x240`,
+  [`vigil_answer_repetition_ratio_count{${ENGINE}}`]: `0+${all}x240`,
+  [`vigil_answers_total{${ENGINE}}`]: `0+${all}x240`,
+});
 
 /** A story in which each rule fires, and one in which it does not, told for at least an hour. */
 const STORIES: Record<string, Story> = {
@@ -128,6 +149,71 @@ const STORIES: Record<string, Story> = {
     summary: 'a lacks 1 of the GPUs that it had within the last six hours',
     silent: { 'vigil_gpu_count{node="a"}': '4x20 8x20 7x2 8x200' },
   },
+  AvailabilityBudgetBurning: {
+    fires: {
+      [`vigil_requests_total{${MODEL},outcome="ok"}`]: '0+95x300',
+      [`vigil_requests_total{${MODEL},outcome="error"}`]: '0+5x300',
+    },
+    at: '70m',
+    labels: { gen_ai_request_model: 'r1' },
+    summary: '5% of the requests to r1 failed within the last hour: a month with 99.9 % is used up in two days',
+    // It was bad, but burns no more; and where little is asked, one error is no burning.
+    silent: {
+      [`vigil_requests_total{${MODEL},outcome="ok"}`]: '0+95x240',
+      [`vigil_requests_total{${MODEL},outcome="error"}`]: '0+1x240',
+      'vigil_requests_total{gen_ai_request_model="quiet",outcome="ok"}': '0+0.1x240',
+      'vigil_requests_total{gen_ai_request_model="quiet",outcome="error"}': '0+0.1x240',
+    },
+  },
+  KvCacheNearlyFull: {
+    fires: {
+      [`vigil_engine_kv_cache_usage_ratio{${SERVER}}`]: '0.98x60',
+      [`vigil_engine_requests_waiting{${SERVER}}`]: '4x60',
+    },
+    at: '10m',
+    labels: { node: 'a', engine: 'vllm', gen_ai_request_model: 'r1' },
+    summary: 'The KV cache of r1 on a is 98% full, and requests wait',
+    silent: {
+      [`vigil_engine_kv_cache_usage_ratio{${SERVER}}`]: '1x240',
+      [`vigil_engine_requests_waiting{${SERVER}}`]: '0x240',
+    },
+  },
+  RunawayGenerations: {
+    fires: { ...repetition(8, 10), [`vigil_answer_flaws_total{${ENGINE},flaw="truncated"}`]: '0+2x240' },
+    at: '20m',
+    labels: engineLabels,
+    summary: 'Answers of r1 on vllm repeat themselves until they are cut off: one in ten by 70%',
+    silent: { ...repetition(8, 10), [`vigil_answer_flaws_total{${ENGINE},flaw="truncated"}`]: '0+0.5x240' },
+  },
+  ThroughputFell: {
+    interval: '5m',
+    fires: {
+      [TOKENS]: '0+300000x2040 612100000+100000x40',
+      [`vigil_requests_total{${MODEL},outcome="ok"}`]: '0+50x2080',
+    },
+    at: '10290m',
+    labels: { gen_ai_request_model: 'r1' },
+    summary: 'r1 generates 33.33% of the tokens of the same hour last week',
+    silent: {
+      [TOKENS]: '0+300000x2040 612200000+200000x40',
+      [`vigil_requests_total{${MODEL},outcome="ok"}`]: '0+50x2080',
+    },
+    silentFrom: 10_230,
+  },
+  UnclosedReasoning: {
+    severity: 'warning',
+    fires: {
+      [`vigil_reasonings_total{${ENGINE}}`]: '0+10x120',
+      [`vigil_answer_flaws_total{${ENGINE},flaw="unclosed_reasoning"}`]: '0+2x120',
+    },
+    at: '20m',
+    labels: engineLabels,
+    summary: '20% of the answers of r1 on vllm never close their reasoning',
+    silent: {
+      [`vigil_reasonings_total{${ENGINE}}`]: '0+10x240',
+      [`vigil_answer_flaws_total{${ENGINE},flaw="unclosed_reasoning"}`]: '0+0.5x240',
+    },
+  },
   ModelVolumeNearlyFull: {
     fires: { 'system_filesystem_utilization_ratio{node="a",volume="model"}': '0.8x10 0.95x50' },
     at: '10m',
@@ -146,16 +232,23 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function promtool(series: Series, checks: { eval_time: string; alertname: string; exp_alerts: object[] }[]) {
+/** By what `npm run generate` writes of the rule; by it alone, as others would only take time. */
+async function promtool(
+  rule: Rule,
+  series: Series,
+  checks: { eval_time: string; alertname: string; exp_alerts: object[] }[],
+  interval = '15s',
+) {
   const file = join(folder, 'test.json');
+  await writeFile(join(folder, 'rules.json'), JSON.stringify(toPrometheusRules([rule])));
   await writeFile(
     file,
     JSON.stringify({
-      rule_files: [join(ALERTS, 'prometheus.recommended.rules.yaml')],
-      evaluation_interval: '15s',
+      rule_files: ['rules.json'],
+      evaluation_interval: interval,
       tests: [
         {
-          interval: '15s',
+          interval,
           input_series: Object.entries(series).map(([series, values]) => ({ series, values })),
           alert_rule_test: checks,
         },
@@ -171,17 +264,19 @@ it('every recommended rule has its stories', () => {
 
 describe.skipIf(spawnSync('promtool', ['--version']).status !== 0)('in Prometheus', () => {
   it.each(rules.map((rule) => [rule.name, rule] as const))('%s fires, and is silent', async (alertname, rule) => {
-    const { fires, at, labels, summary, silent } = STORIES[alertname]!;
+    const { fires, at, labels, summary, silent, severity, interval, silentFrom = 0 } = STORIES[alertname]!;
     const expected = {
-      exp_labels: { ...labels, severity: rule.severity },
+      exp_labels: { ...labels, severity: severity ?? rule.severity },
       exp_annotations: { summary, runbook: rule.action },
     };
-    const { stdout } = await promtool(fires, [{ eval_time: at, alertname, exp_alerts: [expected] }]);
+    const { stdout } = await promtool(rule, fires, [{ eval_time: at, alertname, exp_alerts: [expected] }], interval);
     expect(stdout).toContain('SUCCESS');
-    const moments = Array.from({ length: 59 }, (_, i) => `${i + 1}m`);
+    const moments = Array.from({ length: 59 }, (_, i) => `${silentFrom + i + 1}m`);
     await promtool(
+      rule,
       silent,
       moments.map((eval_time) => ({ eval_time, alertname, exp_alerts: [] })),
+      interval,
     );
   });
 });

@@ -1,4 +1,5 @@
-import { describeProblem, parseRule, type Problem } from './parse.js';
+import { describeProblem, type Problem } from './document.js';
+import { parseRule } from './parse.js';
 import type { Rule } from './types.js';
 
 /** A rule as somebody wrote it. */

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { parseRuleCases, playCase } from './cases.js';
+import { differences, parseRuleCases, playCase } from './cases.js';
 import { loadRules } from './load.js';
 import { parseDuration } from '@vigil/service';
 import { ruleDuration } from './duration.js';
@@ -12,7 +12,11 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const TESTS = join(ROOT, 'alerts', 'tests');
 const rules = await loadRules(join(ROOT, 'alerts'));
 const files = await Promise.all(
-  (await readdir(TESTS)).map(async (name) => parseRuleCases(await readFile(join(TESTS, name), 'utf8'))),
+  (await readdir(TESTS)).map(async (name) => {
+    const { cases, problems } = parseRuleCases(await readFile(join(TESTS, name), 'utf8'), name, rules);
+    if (!cases) throw new Error(JSON.stringify(problems));
+    return cases;
+  }),
 );
 const casesOf = (name: string) => files.filter((f) => f.alert === name).flatMap((f) => f.cases);
 
@@ -39,19 +43,11 @@ describe('the rules of every installation', () => {
     expect(runbook).toContain(rule.file);
     for (const part of ['## What it means', '## What to do', '## What to look at']) expect(runbook).toContain(part);
   });
-
-  it('are what the cases are about', () => {
-    expect(files.map((f) => f.alert).filter((name) => !rules.some((r) => r.name === name))).toEqual([]);
-  });
 });
 
 describe.each(rules.map((r) => [r.name, r] as const))('%s', (name, rule) => {
-  it.each(casesOf(name).map((c) => [c.name, c] as const))('%s', (_, { expect: expected, ...played }) => {
-    const told = playCase(rule, played);
-    const summaries = expected.map((e) => e.summary);
-    expect(told.map(({ summary, ...rest }, i) => ({ ...rest, summary: summaries[i] && summary }))).toEqual(
-      expected.map(({ summary, ...rest }) => ({ ...rest, summary })),
-    );
+  it.each(casesOf(name).map((c) => [c.name, c] as const))('%s', (_, played) => {
+    expect(differences(played, playCase(rule, played))).toEqual([]);
   });
 });
 

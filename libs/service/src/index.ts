@@ -6,4 +6,5 @@ export * from './lifecycle.js';
 export * from './log.js';
 export * from './main.js';
 export * from './metrics.js';
+export * from './time.js';
 export * from './web.js';

@@ -9,6 +9,7 @@ import {
   selector,
 } from './labels.js';
 import { quantileOf } from './compute.js';
+import { REQUEST_METRICS } from './metrics.js';
 import type {
   Aggregate,
   Computation,
@@ -111,7 +112,9 @@ export function rate(layer: Signal['layer'], named: Named, of: RequestMeasure, s
     labels: REQUEST_LABELS,
     compute: { kind: 'rate', fact: 'request', of },
     metrics: [series.metric],
-    promqlSamples: (by, window, matchers) => aggregate('sum', by, increase(series, window, matchers)),
+    // Whatever is counted, it rests on the requests that it came with.
+    promqlSamples: (by, window, matchers) =>
+      aggregate('sum', by, increase({ metric: REQUEST_METRICS.requests.name }, window, matchers)),
     promql: (by, window, matchers) =>
       aggregate('sum', by, `rate(${selector(series.metric, matchers, series.where)}[${window}])`),
   };

@@ -7,12 +7,15 @@ const USAGE = `vigil: tools for whoever runs R1
 
   npx vigil doctor   checks this machine against what R1 needs
   npx vigil size     says what memory a model needs, and which GPUs hold it
+  npx vigil rules    checks, tests and previews alert rules
 
-"npx vigil doctor --help" and "npx vigil size --help" name the options.`;
+"npx vigil doctor --help", "npx vigil size --help" and "npx vigil rules --help" name the options.`;
 
 const COMMANDS: Readonly<Record<string, (args: readonly string[], print: (text: string) => void) => Promise<number>>> =
   {
     doctor: runDoctor,
+    // It brings the store along, which the others need not wait for.
+    rules: async (args, print) => (await import('./rules/command.js')).runRules(args, print),
     size: runSize,
   };
 

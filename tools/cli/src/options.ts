@@ -14,6 +14,16 @@ export type Options<S extends Record<string, Kind>> = { [Name in keyof S]?: Valu
 
 const MOST = 1e9;
 
+/** As `parseOptions`, with words beside them: files and folders, from where the command was given. */
+export function parseWithPaths<S extends Record<string, Kind>>(
+  args: readonly string[],
+  usage: string,
+  kinds: S,
+): { options: Options<S>; paths: string[] } {
+  const { options, words } = parse(args, usage, kinds, true);
+  return { options, paths: words.map((word) => String(convert('path', 'file', word))) };
+}
+
 /**
  * Reads `--name value` and `--flag`. Files are relative to the folder that the command was given in, which is not this
  * process's own: npm and the launcher start it in the repository.
@@ -24,6 +34,15 @@ export function parseOptions<S extends Record<string, Kind>>(
   usage: string,
   kinds: S,
 ): Options<S> {
+  return parse(args, usage, kinds, false).options;
+}
+
+function parse<S extends Record<string, Kind>>(
+  args: readonly string[],
+  usage: string,
+  kinds: S,
+  allowPositionals: boolean,
+): { options: Options<S>; words: string[] } {
   const types = Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => [
       name,
@@ -31,9 +50,10 @@ export function parseOptions<S extends Record<string, Kind>>(
     ]),
   );
   let values: Record<string, string | boolean | undefined>;
+  let words: string[];
   try {
     const all = { ...types, help: { type: 'boolean' as const, short: 'h' } };
-    ({ values } = parseArgs({ args: [...args], options: all, strict: true, allowPositionals: false }));
+    ({ values, positionals: words } = parseArgs({ args: [...args], options: all, strict: true, allowPositionals }));
   } catch (error) {
     throw new UsageError(`${(error as Error).message.replace(/\.? To specify.*$/s, '')}.\n\n${usage}`);
   }
@@ -41,7 +61,7 @@ export function parseOptions<S extends Record<string, Kind>>(
   const read: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(values))
     if (value !== undefined) read[name] = convert(name, kinds[name]!, value);
-  return read as Options<S>;
+  return { options: read as Options<S>, words };
 }
 
 function convert(name: string, kind: Kind, value: string | boolean): unknown {

@@ -1,15 +1,14 @@
 import { join } from 'node:path';
-import { loadRules, ruleSchema, thresholdOf, toPrometheusRules, type Rule } from '@vigil/rules';
+import { loadRules, ruleSchema, toPrometheusRules, type Rule } from '@vigil/rules';
 import { recordingRules } from '@vigil/signals';
 import { stringify } from 'yaml';
 import { configurationPage, environmentExample } from './configuration.js';
-import { infrastructureDashboard, overviewDashboard, type Thresholds } from './dashboard.js';
+import { dashboards } from './dashboards/index.js';
 import { signalsPage } from './signals-page.js';
 
 /** Every generated file of the repository: its text (not yet formatted) by path. */
 export async function generateAll(root: string): Promise<Record<string, string>> {
   const rules = await loadRules(join(root, 'alerts'));
-  const lines = thresholds(rules);
   const on = rules.filter((rule) => rule.enabled);
   const off = rules.filter((rule) => !rule.enabled);
   return {
@@ -18,8 +17,7 @@ export async function generateAll(root: string): Promise<Record<string, string>>
     'alerts/prometheus.rules.yaml': prometheusRules('the rules beside it that are on', on),
     'alerts/prometheus.recommended.rules.yaml': prometheusRules('the rules beside it that are off until enabled', off),
     'alerts/prometheus.recording.rules.yaml': recordings(),
-    'dashboards/vigil-infrastructure.json': JSON.stringify(infrastructureDashboard(lines)),
-    'dashboards/vigil-overview.json': JSON.stringify(overviewDashboard(lines)),
+    ...Object.fromEntries(Object.entries(dashboards(rules)).map(([path, content]) => [path, JSON.stringify(content)])),
     'docs/CONFIGURATION.md': configurationPage(),
     'docs/SIGNALS.md': signalsPage(),
   };
@@ -34,12 +32,3 @@ const recordings = (): string =>
     { groups: [{ name: 'vigil-recording', interval: '1m', rules: recordingRules() }] },
     { lineWidth: 0 },
   )}`;
-
-/** Where the rules draw their lines, so that the panels draw them too; a line at nothing would only hide the axis. */
-const thresholds = (rules: readonly Rule[]): Thresholds =>
-  Object.fromEntries(
-    rules
-      .filter(({ comparedWith, aggregate }) => comparedWith === null && aggregate === 'mean')
-      .map(({ signal, condition }) => [signal.id, thresholdOf(condition, null)] as const)
-      .filter(([, line]) => line !== 0),
-  );

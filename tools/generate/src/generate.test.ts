@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { SIGNALS } from '@vigil/signals';
 import { describe, expect, it } from 'vitest';
 import { environmentExample, settings } from './configuration.js';
 import { generateAll } from './files.js';
@@ -43,45 +42,6 @@ describe('generated files', () => {
     const named = [...text.matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name);
     expect(named).toEqual(settings().map(({ name }) => name));
     expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('# '))).toEqual([]);
-  });
-
-  it('draw the thresholds of the rules in the dashboard', async () => {
-    const dashboard = JSON.parse((await generateAll(root))['dashboards/vigil-overview.json']!) as {
-      panels: {
-        title: string;
-        fieldConfig?: { defaults: { unit?: string; thresholds: { steps: { value: number | null }[] } } };
-      }[];
-    };
-    const limit = (title: string) =>
-      dashboard.panels.find((p) => p.title === title)!.fieldConfig!.defaults.thresholds.steps.at(-1)!.value;
-    expect([limit('GPU memory in use'), limit('Response latency'), limit('Errors'), limit('Requests')]).toEqual([
-      0.9,
-      0.5,
-      0.05,
-      null,
-    ]);
-    const panels = dashboard.panels.filter((p) => p.fieldConfig);
-    expect(panels.every((p) => p.fieldConfig!.defaults.unit !== undefined)).toBe(true);
-  });
-
-  it.each(['overview', 'infrastructure'])('place the panels of the dashboard %s without overlaps', async (name) => {
-    const { panels } = JSON.parse((await generateAll(root))[`dashboards/vigil-${name}.json`]!) as {
-      panels: { gridPos: { x: number; y: number; w: number; h: number } }[];
-    };
-    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
-      Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
-    );
-    expect(new Set(cells).size).toBe(cells.length);
-  });
-
-  it('show every signal of the infrastructure once, by the labels that it has', async () => {
-    const { panels } = JSON.parse((await generateAll(root))['dashboards/vigil-infrastructure.json']!) as {
-      panels: { description?: string; targets?: { expr: string }[] }[];
-    };
-    const shown = panels.flatMap(({ description }) => /Signal: (\S+)/.exec(description ?? '')?.[1] ?? []);
-    const known = SIGNALS.filter((s) => s.layer === 'infrastructure').map((s) => s.id);
-    expect(shown.toSorted()).toEqual(known.toSorted());
-    for (const { expr } of panels.flatMap(({ targets = [] }) => targets)) expect(expr).toContain('node=~"$node"');
   });
 
   it('keep the rules that are off apart from those that are on', async () => {

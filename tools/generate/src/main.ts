@@ -1,5 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as prettier from 'prettier';
 import { generateAll } from './files.js';
@@ -20,7 +20,9 @@ for (const [path, text] of Object.entries(await generateAll(root))) {
   const present = await readFile(file, 'utf8').catch(() => undefined);
   if (present === wanted) continue;
   stale.push(path);
-  if (!check) await writeFile(file, wanted);
+  if (check) continue;
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, wanted);
 }
 
 if (!check) console.log(stale.length === 0 ? 'Every generated file was up to date.' : `Written: ${stale.join(', ')}`);

@@ -1,4 +1,4 @@
-import { parseDuration } from '@vigil/service';
+import { parseDuration, parseTime } from '@vigil/service';
 import { badParameter } from './errors.js';
 
 /** A query as Fastify reads it: a parameter that is given twice is a list. */
@@ -58,27 +58,6 @@ export function time(query: Query, name: string, now: Date): Date | undefined {
   if (value) return value;
   throw badParameter(`"${name}" is "${given}": ${TIME}.`);
 }
-
-function parseTime(given: string, now: Date): Date | undefined {
-  const relative = /^now(?:-(.+))?$/.exec(given);
-  if (relative) {
-    const back = relative[1] === undefined ? 0 : parseDuration(relative[1]);
-    return back === undefined ? undefined : valid(now.getTime() - back * 1000);
-  }
-  if (/^\d{1,10}(\.\d+)?$/.test(given)) return valid(Number(given) * 1000);
-  const iso = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/.exec(given);
-  // A time without a zone is UTC, whatever zone this process runs in.
-  return iso && isDay(given.slice(0, 10)) ? valid(Date.parse(iso[1] && !iso[4] ? `${given}Z` : given)) : undefined;
-}
-
-/** `Date.parse` takes 30 February for 2 March. */
-export function isDay(text: string): boolean {
-  const date = new Date(`${text}T00:00:00Z`);
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
-}
-
-const valid = (milliseconds: number): Date | undefined =>
-  milliseconds >= 0 && Number.isFinite(milliseconds) ? new Date(milliseconds) : undefined;
 
 /** Ten years: no answer here spans more, and PostgreSQL's intervals end somewhere. */
 const MAX_SECONDS = 3650 * 86_400;

@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
-import { PreviewError, previewRule, type Preview, type PreviewedAlert, type ReadSteps, type Rule } from '@vigil/rules';
+import { PreviewError, previewRule, type Preview, type PreviewedAlert, type ReadSteps } from '@vigil/rules';
 import { isStatementTimeout, readSeries } from '@vigil/store';
 import { ask } from '../database.js';
 import { API_CONTEXT, type ApiContext } from './context.js';
@@ -44,7 +44,7 @@ export class RulePreviewController {
       );
     this.isBusy = true;
     try {
-      return toAnswer(rule, await previewRule(rule, this.read, { from, to: earlier(to, now), step }));
+      return toAnswer(await previewRule(rule, this.read, { from, to: earlier(to, now), step }));
     } catch (error) {
       throw error instanceof PreviewError ? badParameter(error.message) : error;
     } finally {
@@ -66,9 +66,7 @@ export class RulePreviewController {
 /** Nothing is known of what is yet to come. */
 const earlier = (a: Date, b: Date): Date => (a < b ? a : b);
 
-const toAnswer = ({ name, unit }: Rule, { from, to, alerts, ...rest }: Preview): PreviewAnswer => ({
-  rule: name,
-  unit,
+const toAnswer = ({ from, to, alerts, ...rest }: Preview): PreviewAnswer => ({
   from: from.toISOString(),
   to: to.toISOString(),
   ...rest,
