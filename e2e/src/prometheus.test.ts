@@ -16,7 +16,7 @@ import {
   type Query,
   type Target,
 } from './dashboard-files.js';
-import { dashboardsPage, rowStart, type Answer } from './dashboards-page.js';
+import { COMMAND, dashboardsPage, rowStart, type Answer } from './dashboards-page.js';
 import { EMPTY } from './empty-panels.js';
 import { Filled } from './filled.js';
 
@@ -159,7 +159,15 @@ function dashboardTests(): void {
     ]);
     const boards = [...english.values()];
     const annotations = boards.flatMap(({ annotations: { list } }) => list.map(({ expr }) => expr));
-    const asked = [...queries.flatMap(({ target }) => target.expr ?? []), ...annotations].flatMap(metricsIn);
+    const variables = boards.flatMap(({ templating: { list } }) =>
+      list.flatMap(
+        ({ query }) => /__name__=~"([^"]+)"/.exec(JSON.stringify(query).replaceAll('\\', ''))?.[1]?.split('|') ?? [],
+      ),
+    );
+    const asked = [
+      ...variables,
+      ...[...queries.flatMap(({ target }) => target.expr ?? []), ...annotations].flatMap(metricsIn),
+    ];
     expect([...new Set(asked)].filter((metric) => !emitted.has(metric))).toEqual([]);
     expect(new Set(asked).size).toBeGreaterThan(60);
   });
@@ -196,6 +204,7 @@ function dashboardTests(): void {
     if (process.env.DASHBOARDS_PAGE === 'write') await writeFile(file, dashboardsPage(answers, EMPTY, where));
     const page = await readFile(file, 'utf8');
     const rows = page.split('\n').filter((line) => line.startsWith('| ') && !/^\| (panel|---) /.test(line));
+    expect(rows.length, `Write it anew: ${COMMAND}`).toBe(answers.length);
     expect(rows.map((row) => row.replace(/(\| )[^|`]*\|$/, '$1').trimEnd())).toEqual(answers.map(rowStart));
   });
 }

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { loadRules } from '@vigil/rules';
 import { findSignal, SIGNALS } from '@vigil/signals';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { dashboards } from './index.js';
 import { COLOURS, limitsOf, SERIES_COLOURS, stepsOf } from './meaning.js';
 import { schemaModule } from './schema.js';
@@ -28,7 +29,10 @@ interface PanelJson {
   panels?: PanelJson[];
   fieldConfig?: {
     defaults: { unit?: string; thresholds?: { steps: Step[] } };
-    overrides: { matcher: { options: string }; properties: { id: string; value: { fixedColor?: string } }[] }[];
+    overrides: {
+      matcher: { options: string };
+      properties: { id: string; value: unknown }[];
+    }[];
   };
   options?: { yAxis?: { unit?: string } };
 }
@@ -109,6 +113,20 @@ describe('dashboards', () => {
     expect(everyPanel.length).toBeGreaterThan(200);
   });
 
+  it('leave every column of a table room on a screen of 1280 points', () => {
+    for (const [name, { gridPos, fieldConfig }] of everyPanel.filter(([, panel]) => panel.type === 'table')) {
+      const shown = fieldConfig!.overrides.filter(
+        ({ properties }) => !properties.some(({ id }) => id === 'custom.hidden'),
+      );
+      const widths = shown.map(
+        ({ properties }) => properties.find(({ id }) => id === 'custom.width')?.value as number | undefined,
+      );
+      const free = widths.filter((width) => width === undefined).length;
+      const fixed = widths.reduce<number>((sum, width = 0) => sum + width, 0);
+      expect((gridPos.w * (1280 / 24 - 2) - fixed) / free, name).toBeGreaterThan(85);
+    }
+  });
+
   it('draw the lines of the rules, in the colour of their severity', () => {
     const limits = limitsOf(rules);
     const about = everyPanel.flatMap(([name, panel]) => {
@@ -148,7 +166,9 @@ describe('dashboards', () => {
       for (const { matcher, properties } of fieldConfig!.overrides)
         for (const { id, value } of properties)
           if (id === 'color')
-            expect(value.fixedColor, `${name}: ${matcher.options}`).toBe(SERIES_COLOURS[matcher.options]);
+            expect((value as { fixedColor: string }).fixedColor, `${name}: ${matcher.options}`).toBe(
+              SERIES_COLOURS[matcher.options],
+            );
     }
   });
 
@@ -221,10 +241,19 @@ describe('one file', () => {
     expect(asked.filter((uid) => !variables.includes(uid))).toEqual([]);
   });
 
-  it('is served by the sources that compose provisions', async () => {
-    const yaml = await readFile(join(root, 'deploy/compose/grafana/provisioning/datasources/vigil.yaml'), 'utf8');
-    const types = [...yaml.matchAll(/^ {4}type: (\S+)$/gm)].map(([, type]) => type);
+  it('is served by the sources that compose provisions, whose every setting is written down', async () => {
+    const read = (path: string) => readFile(join(root, path), 'utf8');
+    const text = await read('deploy/compose/grafana/provisioning/datasources/vigil.yaml');
+    const { datasources } = parse(text) as { datasources: { type: string; uid: string }[] };
     const wanted = new Set(files.flatMap(([, { __inputs }]) => __inputs!.map(({ pluginId }) => pluginId)));
-    expect(types.toSorted()).toEqual([...wanted].toSorted());
+    expect(datasources.map(({ type }) => type).toSorted()).toEqual([...wanted].toSorted());
+    const page = await read('docs/GRAFANA.md');
+    const settings = [...text.matchAll(/: \$\{(\w+)\}$/gm)].map(([, name]) => name!);
+    expect(settings.length).toBe(6);
+    expect(settings.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+    const { providers } = parse(await read('deploy/compose/grafana/provisioning/dashboards/vigil.yaml')) as {
+      providers: { options: { path: string } }[];
+    };
+    expect(providers.map(({ options }) => options.path)).toEqual(['/var/lib/grafana/dashboards']);
   });
 });

@@ -127,7 +127,11 @@ const POSTGRES_INPUT: Input = {
  */
 function source(name: string, label: string, type: string, input: string): DatasourceVariableBuilder {
   const value = `\${${input}}`;
-  return new DatasourceVariableBuilder(name).label(label).type(type).current({ text: value, value });
+  return new DatasourceVariableBuilder(name)
+    .label(label)
+    .type(type)
+    .allowCustomValue(false)
+    .current({ text: value, value });
 }
 
 const FILTERS: Readonly<Partial<Record<Label, { words: Words; metric: string }>>> = {

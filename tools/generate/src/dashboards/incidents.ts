@@ -158,12 +158,12 @@ function history(kit: Kit): Placed[] {
       description: 'Every change of an alert in the range, the latest first.',
       unit: 'none',
       columns: [
-        { name: 'time', title: kit.say('Time', '时间'), unit: 'dateTimeAsIso', width: 170 },
-        { name: 'rule', title: kit.say('Rule', '规则'), width: 170 },
+        { name: 'time', title: kit.say('Time', '时间'), unit: 'dateTimeAsIso', width: 150 },
+        { name: 'rule', title: kit.say('Rule', '规则'), width: 150 },
         { name: 'labels', title: kit.say('Labels', '标签') },
-        { name: 'from', title: kit.say('From', '从'), width: 90, mappings: STATES },
-        { name: 'to', title: kit.say('To', '到'), width: 90, mappings: STATES },
-        { name: 'value', title: kit.say('Value', '数值'), unit: 'short', width: 90 },
+        { name: 'from', title: kit.say('From', '从'), width: 80, mappings: STATES },
+        { name: 'to', title: kit.say('To', '到'), width: 80, mappings: STATES },
+        { name: 'value', title: kit.say('Value', '数值'), unit: 'short', width: 80 },
       ],
       sql: `
         SELECT at AS time, rule, ${labelsIn('labels')} AS labels, from_state AS "from", to_state AS "to", value
@@ -171,7 +171,7 @@ function history(kit: Kit): Placed[] {
         WHERE $__timeFilter(at) AND ${RULES}
         ORDER BY at DESC
         LIMIT 500`,
-      w: 12,
+      w: 14,
       h: 8,
     }),
     sqlTable({
@@ -179,10 +179,10 @@ function history(kit: Kit): Placed[] {
       description: 'Alerts of Alertmanagers that send them to Vigil: shown beside ours, told to nobody.',
       unit: 'none',
       columns: [
-        { name: 'time', title: kit.say('Began', '开始时间'), unit: 'dateTimeAsIso', width: 170 },
-        { name: 'alertname', title: kit.say('Alert', '告警'), width: 170 },
-        { name: 'severity', title: kit.say('Severity', '级别'), width: 90, mappings: SEVERITIES },
-        { name: 'status', title: kit.say('State', '状态'), width: 90, mappings: STATES },
+        { name: 'time', title: kit.say('Began', '开始时间'), unit: 'dateTimeFromNow', width: 110 },
+        { name: 'alertname', title: kit.say('Alert', '告警'), width: 130 },
+        { name: 'severity', title: kit.say('Severity', '级别'), width: 80, mappings: SEVERITIES },
+        { name: 'status', title: kit.say('State', '状态'), width: 80, mappings: STATES },
         { name: 'summary', title: kit.say('What', '内容') },
       ],
       sql: `
@@ -191,7 +191,7 @@ function history(kit: Kit): Placed[] {
         WHERE $__timeFilter(updated_at)
         ORDER BY starts_at DESC
         LIMIT 200`,
-      w: 12,
+      w: 10,
       h: 8,
     }),
   ];
@@ -204,12 +204,12 @@ function messages(kit: Kit): Placed[] {
       description: 'Messages of the range, the latest first: who was told, who was not, and why.',
       unit: 'none',
       columns: [
-        { name: 'time', title: kit.say('Time', '时间'), unit: 'dateTimeAsIso', width: 170 },
-        { name: 'channel', title: kit.say('Receiver', '接收方'), width: 150 },
-        { name: 'rule', title: kit.say('Rule', '规则'), width: 170 },
-        { name: 'status', title: kit.say('State', '状态'), width: 90, mappings: MESSAGES },
-        { name: 'attempts', title: kit.say('Attempts', '尝试次数'), unit: 'none', width: 90 },
-        { name: 'took', title: kit.say('Took', '耗时'), unit: 's', width: 90 },
+        { name: 'time', title: kit.say('Time', '时间'), unit: 'dateTimeAsIso', width: 150 },
+        { name: 'channel', title: kit.say('Receiver', '接收方'), width: 120 },
+        { name: 'rule', title: kit.say('Rule', '规则'), width: 150 },
+        { name: 'status', title: kit.say('State', '状态'), width: 80, mappings: MESSAGES },
+        { name: 'attempts', title: kit.say('Attempts', '尝试次数'), unit: 'none', width: 80 },
+        { name: 'took', title: kit.say('Took', '耗时'), unit: 's', width: 80 },
         { name: 'error', title: kit.say('Error', '错误') },
       ],
       sql: `
@@ -219,7 +219,7 @@ function messages(kit: Kit): Placed[] {
         WHERE $__timeFilter(n.queued_at)
         ORDER BY n.queued_at DESC
         LIMIT 300`,
-      w: 16,
+      w: 17,
       h: 8,
     }),
     chart({
@@ -227,7 +227,7 @@ function messages(kit: Kit): Placed[] {
       description: 'Attempts to deliver a message, a second, by result: sent, retry, dead.',
       unit: 'count:attempts/s',
       queries: [rateQuery('vigil_notifications_total', '', ['result'])],
-      w: 8,
+      w: 7,
       h: 8,
     }),
   ];

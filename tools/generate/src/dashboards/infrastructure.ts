@@ -14,7 +14,8 @@ export function infrastructure(language: Language, limits: Limits): DashboardFil
   const all = SIGNALS.filter(({ layer }) => layer === 'infrastructure');
   const pick = (test: (signal: Signal) => boolean) => all.filter(test).map(({ id }) => id);
   const size = { w: 6, h: 7 };
-  const isPresence = ({ compute }: Signal) => compute.kind === 'age' || compute.kind === 'missing';
+  const isPresence = ({ compute }: Signal) =>
+    compute.kind === 'age' || compute.kind === 'missing' || ('of' in compute && compute.of === 'gpu_count');
   const isOf = (pattern: RegExp) => (signal: Signal) => pattern.test(signal.id) && !isPresence(signal);
   const HEALTH = /^gpu\.(recovery|ecc|remap)\./;
   const THROTTLE = /^gpu\.throttle\./;
@@ -144,7 +145,7 @@ function events(kit: Kit): Placed {
 }
 
 function presence(kit: Kit, signals: readonly Signal[]): Placed[] {
-  const size = { w: 6, h: 7 };
+  const size = { w: 8, h: 6 };
   return [
     ...signals.map(({ id, labels }) => kit.signalChart(id, labels.includes('gpu') ? GPU : ['node'], size)),
     states({
@@ -152,11 +153,10 @@ function presence(kit: Kit, signals: readonly Signal[]): Placed[] {
       description: 'Whether each GPU was among those of the latest reading.',
       unit: 'none',
       queries: [
-        { expr: `max by (node, gpu) (vigil_gpu_device_up{${where('node', 'gpu')}})`, legend: '{{node}} {{gpu}}' },
+        { expr: `max by (node, gpu) (vigil_gpu_device_up{${where('node', 'gpu')}})`, legend: '{{node}} GPU {{gpu}}' },
       ],
       mappings: mapped(['1', kit.say('seen', '在线'), COLOURS.good], ['0', kit.say('lost', '丢失'), COLOURS.bad]),
-      w: 12,
-      h: 7,
+      ...size,
     }),
     promTable({
       title: kit.say('Devices', '设备'),
@@ -164,15 +164,16 @@ function presence(kit: Kit, signals: readonly Signal[]): Placed[] {
       unit: 'none',
       columns: [
         { name: 'node', title: kit.say('Node', '节点') },
-        { name: 'gpu', title: 'GPU' },
+        { name: 'gpu', title: 'GPU', width: 80 },
         { name: 'name', title: kit.say('Device', '型号') },
-        { name: 'driver', title: kit.say('Driver', '驱动') },
-        { name: 'mig_profile', title: 'MIG' },
+        { name: 'driver', title: kit.say('Driver', '驱动'), width: 130 },
+        { name: 'mig_profile', title: 'MIG', width: 100 },
+        { name: 'replay', title: kit.say('Replay', '回放'), width: 90 },
         { name: 'uuid', title: 'UUID' },
       ],
       query: { expr: `vigil_gpu_info{${where('node', 'gpu')}}`, legend: '' },
-      w: 12,
-      h: 7,
+      w: 24,
+      h: 6,
     }),
   ];
 }

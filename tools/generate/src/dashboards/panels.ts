@@ -23,6 +23,7 @@ import {
   DashboardLinkBuilder,
   FieldColorBuilder,
   FieldColorModeId,
+  type DataTransformerConfig,
   type DynamicConfigValue,
   type GridPos,
   type Panel,
@@ -35,7 +36,7 @@ import { PanelBuilder as StateTimelineBuilder } from '@grafana/grafana-foundatio
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 import { COLOURS, plain, SERIES_COLOURS, thresholds } from './meaning.js';
-import { POSTGRES, PROMETHEUS, promQuery, SqlQuery, type Query } from './queries.js';
+import { POSTGRES, PROMETHEUS, promQuery, REPLAY, SqlQuery, type Query } from './queries.js';
 
 /** A panel of any kind, with its size in cells of the grid of 24 columns. */
 export interface Placed {
@@ -97,10 +98,17 @@ export function chart(options: ChartOptions): Placed {
   if (options.mappings) panel.mappings(options.mappings);
   if (options.range !== undefined) panel.timeFrom(options.range);
   if (options.interval !== undefined) panel.interval(options.interval);
+  if (queries.some(({ legend }) => legend.includes(REPLAY))) panel.transformations(REPLAY_IN_WORDS);
   for (const [name, color] of Object.entries(SERIES_COLOURS))
     if (queries.some(({ legend }) => mayBeCalled(legend, name))) panel.overrideByName(name, [fixed(color)]);
   return { w, h, panel };
 }
+
+/** Of a real GPU nothing is said; a replayed one is told from it. */
+const REPLAY_IN_WORDS: DataTransformerConfig[] = [
+  { id: 'renameByRegex', options: { regex: `^(.*) ${REPLAY}false$`, renamePattern: '$1' } },
+  { id: 'renameByRegex', options: { regex: `^(.*) ${REPLAY}true$`, renamePattern: '$1 (replay)' } },
+];
 
 /** Series by outcome, kind or state are called by their label's value; percentiles by their own name. */
 const LABELS_WITH_MEANING: Readonly<Record<string, readonly string[]>> = {

@@ -9,6 +9,9 @@ export const POSTGRES = { type: 'grafana-postgresql-datasource', uid: '${postgre
 /** The shortest window in which Prometheus sees two scrapes, whatever is looked at. */
 const WINDOW = '$__rate_interval';
 
+/** Stands last in a legend; the panel makes words of it. */
+export const REPLAY = 'replay=';
+
 export interface Query {
   expr: string;
   /** `{{label}}` stands for a label's value. */
@@ -58,7 +61,11 @@ export const where = (...labels: readonly Label[]): string =>
 const marked = (labels: readonly Label[]): Matchers => Object.fromEntries(labels.map((label) => [label, `@${label}@`]));
 const unmarked = (expr: string): string => expr.replaceAll(/="@(\w+)@"/g, (_, label: string) => `=~"$${label}"`);
 
-const legendOf = (by: readonly Label[]): string => by.map((label) => `{{${PROMETHEUS_LABELS[label]}}}`).join(' ');
+/** Says what a bare number would not. */
+const NAMED: Readonly<Partial<Record<Label, string>>> = { gpu: 'GPU ', code: 'XID ', replay: REPLAY };
+
+const legendOf = (by: readonly Label[]): string =>
+  by.map((label) => `${NAMED[label] ?? ''}{{${PROMETHEUS_LABELS[label]}}}`).join(' ');
 
 export interface Asked {
   by?: readonly Label[];
