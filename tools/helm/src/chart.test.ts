@@ -1,9 +1,9 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { checkEnvironment } from './environment.js';
 import { checkPods } from './pods.js';
-import { NoHelm, provideHelm } from './provide.js';
 import { CHART, HelmError, render, runHelm, type KubernetesObject } from './render.js';
 import { checkFields, checkSchemas } from './schemas.js';
+import { provideForTests } from './testing-helm.js';
 import { MISTAKES } from './testing-mistakes.js';
 import { CASES, REFUSED } from './testing-values.js';
 import { checkWiring } from './wiring.js';
@@ -13,16 +13,11 @@ let missing: string | undefined;
 const rendered: Record<string, KubernetesObject[]> = {};
 
 beforeAll(async () => {
-  try {
-    // `npm run test:helm` has the chart rendered by Helm 3 as well.
-    helm = await provideHelm(process.env.HELM === '3' ? 3 : 4);
-  } catch (error) {
-    if (!(error instanceof NoHelm) || process.env.CI) throw error;
-    missing = `${error.message} The chart's tests are left out.`;
-    console.warn(missing);
-    return;
-  }
-  for (const [name, { values }] of Object.entries(CASES)) rendered[name] = await render(helm, values);
+  ({ helm, missing } = await provideForTests());
+  if (missing) return;
+  const names = Object.keys(CASES);
+  const all = await Promise.all(names.map((name) => render(helm, CASES[name]!.values)));
+  for (const [index, name] of names.entries()) rendered[name] = all[index]!;
 });
 beforeEach(({ skip }) => skip(missing !== undefined, missing));
 

@@ -156,7 +156,7 @@ function addresses(objects: readonly KubernetesObject[]): string[] {
     Object.values<string>(secret.data).map((data) => [nameOf(secret), Buffer.from(data, 'base64').toString()] as const),
   );
   return [...texts, ...urls].flatMap(([where, value]) =>
-    [...value.matchAll(/:\/\/(?:[^@/\s]*@)?(test-vigil[\w-]*)(?:\.([\w-]+))?:(\d+)/g)].flatMap(
+    [...value.matchAll(/\w+:\/\/(?:[^@/\s]*@)?(test-vigil[\w-]*)(?:\.([\w-]+))?:(\d+)/g)].flatMap(
       ([url, host, domain, port]) => {
         const service = services.find(({ metadata }) => metadata.name === (domain ?? host));
         if (!service?.spec.ports.some((p: any) => p.port === Number(port)))
