@@ -103,6 +103,10 @@ export const REFUSED: Readonly<Record<string, { values: object; saying: RegExp }
     values: { api: { replica: 2 } },
     saying: /'\/api'.*'replica' not allowed|api: Additional property replica/,
   },
+  "a label of the chart's own": {
+    values: { commonLabels: { 'app.kubernetes.io/name': 'x' } },
+    saying: /app\.kubernetes\.io\/name/,
+  },
   'no replica': { values: { runtime: { replicas: 0 } }, saying: /runtime.replicas.*(minimum|greater than)/ },
   'a number where text belongs': {
     values: { runtime: { env: { BATCH_MAX: 64 } } },
