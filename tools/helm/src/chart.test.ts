@@ -53,7 +53,7 @@ describe('the checks see', () => {
   });
 });
 
-test.each(Object.entries(REFUSED))('refuses %s', async (_, { values, saying }) => {
+test.concurrent.each(Object.entries(REFUSED))('refuses %s', async (_, { values, saying }) => {
   const refusal = await render(helm, values).catch((error: unknown) => error);
   expect(refusal).toBeInstanceOf(HelmError);
   expect((refusal as HelmError).message).toMatch(saying);

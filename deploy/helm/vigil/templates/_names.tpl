@@ -31,6 +31,15 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
+{{/* Without versions: pods are not to be replaced because the chart's own changed. */}}
+{{- define "vigil.podLabels" -}}
+{{ include "vigil.selector" . }}
+app.kubernetes.io/part-of: vigil
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
 {{/* "metadata" of an object: (dict "root" $ "component" "api" "name" "api"), and "annotations" where it has some. */}}
 {{- define "vigil.metadata" -}}
 name: {{ include "vigil.fullname" .root }}-{{ .name }}
