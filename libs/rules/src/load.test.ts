@@ -143,6 +143,12 @@ describe('a wrong file is named with its line and mistake', () => {
       '1: "action" is missing: a path to a runbook such as docs/runbooks/gpu-memory-high.md is expected.',
     ],
     [
+      'an action that runs',
+      text({ action: 'javascript:alert(1)' }),
+      '8: "action" must be a path to a runbook or an http(s) address.',
+    ],
+    ['an address that is none', text({ action: 'https://' }), '8: "action" must be a path to a runbook'],
+    [
       'a name with blanks',
       text({ alert: 'GPU is full' }),
       '1: "alert" must be a name of letters, digits and underscores, such as GpuMemoryHigh.',
