@@ -83,7 +83,9 @@ describe('the heartbeat', () => {
   });
 
   it('is that of the process which evaluates', async () => {
-    const apis = [await start(), await start()];
+    // On a busy machine a beat of 200 ms is missed now and then, and the other one takes over: that is as it should be.
+    const slow = { EVALUATION_INTERVAL: '2s' };
+    const apis = [await start(slow), await start(slow)];
     await until('a few beats', () => listener.received.length >= 3);
     const sent = await Promise.all(apis.map((api) => metric(api, 'vigil_heartbeats_total{result="sent"')));
     expect(sent.filter((count) => (count ?? 0) > 0)).toHaveLength(1);
