@@ -229,7 +229,8 @@ async function readOnly(url: string): Promise<pg.Client> {
   const password = 'of-the-tests';
   const script = await readFile(join(ROOT, 'deploy/compose/grafana/read-only-role.sql'), 'utf8');
   // What begins with a backslash is psql's.
-  await owner.query(script.replaceAll(/^\\.*$/gm, '').replaceAll(":'password'", `'${password}'`));
+  const plain = script.replace(/^\\if[^]*^\\endif$/m, '').replaceAll(/^\\.*$/gm, '');
+  await owner.query(plain.replaceAll(":'password'", `'${password}'`));
   await owner.end();
   const { host, pathname } = new URL(url);
   const reader = new pg.Client({ connectionString: `postgres://vigil_grafana:${password}@${host}${pathname}` });

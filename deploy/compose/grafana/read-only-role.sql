@@ -4,6 +4,10 @@
 -- In the image of postgres it can lie in /docker-entrypoint-initdb.d: it needs none of Vigil's tables yet.
 \set ON_ERROR_STOP on
 \getenv password VIGIL_GRAFANA_PASSWORD
+\if :{?password}
+\else
+DO $$ BEGIN RAISE 'VIGIL_GRAFANA_PASSWORD is not set. Set it to the password that the role vigil_grafana shall have.'; END $$;
+\endif
 
 DO $$
 BEGIN

@@ -130,10 +130,11 @@ export class Course {
   }
 }
 
-/** How far the readings of a moment look back, in whole steps. */
+/** How far back an entry may begin that the readings of a moment are made of, in seconds. */
 function windowOf({ signal, aggregate, over }: Query, step: number): number {
   if (over === null) return Math.max(step, LOOKBACK_SECONDS);
-  if (isPercentile(aggregate)) return step;
+  // Until just before the next one ends.
+  if (isPercentile(aggregate)) return 2 * step - 0.001;
   return signal.compute.kind === 'age' ? step : Math.ceil(over / step) * step;
 }
 

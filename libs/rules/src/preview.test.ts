@@ -84,6 +84,22 @@ describe('what a preview says', () => {
   });
 });
 
+describe('a preview of percentiles', () => {
+  const rule = read(
+    'signal: response.latency\naggregate: p95\nover: 1h\nby: []\ncondition: { above: 2 }\nand: [{ signal: request.rate, over: 5m, condition: { above: 0 } }]',
+  );
+
+  it('looks a fifth of the window apart, each time over the whole window', async () => {
+    const { reader, asked } = store((minute, { signal }) => (signal.id === 'request.rate' ? 1 : minute >= 100 ? 3 : 1));
+    const { alerts } = await previewRule(rule, reader, { from: at(7), to: at(600) });
+    const looks = asked.filter(({ over }) => over !== undefined);
+    expect(new Set(looks.map(({ step, over }) => `${step} ${over}`))).toEqual(new Set(['720 3600']));
+    for (const { from, to } of looks) expect([from.getTime() % 720_000, to.getTime() % 720_000]).toEqual([0, 0]);
+    // What begins at 108 was seen with its end.
+    expect(alerts[0]!.transitions.map(({ to, at: when }) => [to, when])).toEqual([['firing', at(120)]]);
+  });
+});
+
 describe('what a preview costs', () => {
   const rule = testRule('0s');
 

@@ -78,6 +78,8 @@ const LONGEST_OF_ROWS = 6 * 3600;
 const LIMIT = 100_000;
 const FIRST_READ_SECONDS = 3600;
 const LONGEST_READ_SECONDS = 86_400;
+/** Windows that a value is counted in, where the store looks over them itself. */
+const OVERLAP = 5;
 /** After so many milliseconds of work others have their turn. */
 const TURN_MS = 20;
 
@@ -90,30 +92,34 @@ const tooLong = (seconds: number): string =>
  * given, so windows are whole minutes, and the latest reading of a gauge is a minute's mean.
  * @throws PreviewError where the range makes no sense
  */
-export async function previewRule(rule: Rule, read: ReadSteps, options: PreviewOptions): Promise<Preview> {
+export async function previewRule(rule: Rule, readSteps: ReadSteps, options: PreviewOptions): Promise<Preview> {
   const { step = 60, budgetSeconds = 10, clock = () => performance.now() } = options;
   const { from, to } = checkRange(options.from, options.to, step);
-  const parts = partsOf(rule, step);
+  const unit = unitOf(rule, step);
+  const parts = partsOf(rule, step, unit);
   const play = new Play(rule, step);
   const end = clock() + budgetSeconds * 1000;
   let at = from;
-  let length = Math.max(step, Math.min(FIRST_READ_SECONDS, (to - from) / 1000));
+  /** How far was read, in whole units, and how far the next read goes. */
+  let read = floorTo(from, unit);
+  let units = Math.max(1, Math.floor(FIRST_READ_SECONDS / unit));
   let lead = true;
   let cutShort: string | null = null;
   while (at < to && cutShort === null) {
-    const until = Math.min(to, at + Math.ceil(length / step) * step * 1000);
-    const answers = await Promise.all(parts.map((part) => part.read(read, at, until, lead)));
+    const until = Math.min(floorTo(to + unit * 1000 - 1, unit), read + units * unit * 1000);
+    const answers = await Promise.all(parts.map((part) => part.read(readSteps, read, until, lead)));
     const most = Math.max(...answers.map((points) => points?.length ?? LIMIT));
     if (most >= LIMIT) {
-      if (length <= step) cutShort = TOO_MUCH;
+      if (units === 1) cutShort = TOO_MUCH;
       else if (clock() > end) cutShort = tooLong(budgetSeconds);
-      length = Math.max(step, length / 4);
+      units = Math.max(1, Math.floor(units / 4));
       continue;
     }
     parts.forEach((part, i) => part.course.feed(answers[i]!));
     lead = false;
-    if (most < LIMIT / 8) length = Math.min(LONGEST_READ_SECONDS, length * 2);
-    for (let turn = clock(); at < until;) {
+    read = until;
+    if (most < LIMIT / 8) units = Math.max(1, Math.min(Math.floor(LONGEST_READ_SECONDS / unit), units * 2));
+    for (let turn = clock(); at < Math.min(until, to);) {
       at += step * 1000;
       play.beat(new Date(at), parts);
       if (clock() - turn < TURN_MS) continue;
@@ -123,8 +129,19 @@ export async function previewRule(rule: Rule, read: ReadSteps, options: PreviewO
     }
     if (at < to && clock() > end) cutShort = tooLong(budgetSeconds);
   }
-  const { name, unit } = rule;
-  return { rule: name, unit, from: new Date(from), to: new Date(at), step, cutShort, ...play.result() };
+  const { name, unit: valueUnit } = rule;
+  return { rule: name, unit: valueUnit, from: new Date(from), to: new Date(at), step, cutShort, ...play.result() };
+}
+
+const floorTo = (time: number, seconds: number): number => Math.floor(time / seconds / 1000) * seconds * 1000;
+
+/**
+ * Seconds between two looks at percentiles, in whole steps, and between two reads: each value is counted in a handful of
+ * windows that overlap, however long they are.
+ */
+function unitOf(rule: Rule, step: number): number {
+  const windows = [rule, ...rule.also].flatMap(({ aggregate, over }) => (isPercentile(aggregate) ? [over!] : []));
+  return windows.length === 0 ? step : Math.ceil(Math.max(...windows) / OVERLAP / step) * step;
 }
 
 function checkRange(from: Date, to: Date, step: number): { from: number; to: number } {
@@ -157,23 +174,28 @@ class Part {
 
   read(read: ReadSteps, from: number, to: number, lead: boolean): Promise<StepPoint[] | undefined> {
     const { query, step, earlier, course } = this;
-    const begin = from - earlier - (lead ? Math.ceil(course.leadSeconds / step) * step * 1000 : 0);
-    const over = isPercentile(query.aggregate) ? Math.ceil(query.over! / step) * step : undefined;
+    const before = lead ? Math.ceil(course.leadSeconds / step) * step * 1000 : 0;
     return read(query, {
-      from: new Date(begin),
+      from: new Date(from - earlier - before),
       to: new Date(to - earlier),
       step,
-      ...(over !== undefined && { over }),
+      ...(isPercentile(query.aggregate) && { over: Math.ceil(query.over! / step) * step }),
       limit: LIMIT,
     });
   }
 }
 
-const partsOf = (rule: Rule, step: number): Part[] => [
-  new Part(rule, step, 0),
-  ...(rule.comparedWith === null ? [] : [new Part(rule, step, Math.round(rule.comparedWith / step) * step * 1000)]),
-  ...rule.also.map((also) => new Part(also, step, 0)),
-];
+function partsOf(rule: Rule, step: number, unit: number): Part[] {
+  const part = (query: Query, earlier = 0): Part => {
+    const own = isPercentile(query.aggregate) ? unit : step;
+    return new Part(query, own, Math.round(earlier / own) * own * 1000);
+  };
+  return [
+    part(rule),
+    ...(rule.comparedWith === null ? [] : [part(rule, rule.comparedWith)]),
+    ...rule.also.map((also) => part(also)),
+  ];
+}
 
 /** The state machine, beat by beat, and what it did. */
 class Play {

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { differences, parseRuleCases, playCase } from './cases.js';
 import { loadRules } from './load.js';
+import { parseRule } from './parse.js';
+import { FIELDS } from './schema.js';
 import { parseDuration } from '@vigil/service';
 import { ruleDuration } from './duration.js';
 
@@ -59,4 +61,33 @@ it.each([
   ['0s', '0s'],
 ])('the duration %s is written %s', (text, written) => {
   expect(ruleDuration(parseDuration(text)!)).toBe(written);
+});
+
+describe('the examples of docs/RULES.md', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'RULES.md'), 'utf8');
+  const blocks = [...page.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
+  const examples = blocks.filter((text) => text.includes('\nsignal:'));
+  const known = examples.map((text) => parseRule(text, 'docs/RULES.md'));
+
+  it('are rules', () => {
+    expect(examples.length).toBeGreaterThan(5);
+    expect(known.flatMap(({ problems }) => problems)).toEqual([]);
+  });
+
+  it('have test cases that pass', () => {
+    for (const text of blocks.filter((block) => block.includes('\ncases:'))) {
+      const { cases, problems } = parseRuleCases(
+        text,
+        'docs/RULES.md',
+        known.flatMap(({ rule: one }) => one ?? []),
+      );
+      expect(problems).toEqual([]);
+      const rule = known.find(({ rule: one }) => one?.name === cases!.alert)!.rule!;
+      for (const one of cases!.cases) expect(differences(one, playCase(rule, one))).toEqual([]);
+    }
+  });
+
+  it('name every field', () => {
+    for (const field of Object.keys(FIELDS.shape)) expect(page).toMatch(new RegExp(`^\\| \`${field}\` `, 'm'));
+  });
 });

@@ -66,7 +66,7 @@ const notes = (llamaServer: string | undefined): string[] => [
   'Random weights make the choice of a token dearer than real ones do, as its probabilities are nearly even.',
   llamaServer === undefined
     ? 'LLAMA_SERVER names the program of llama.cpp that is measured beside ours; it was not set.'
-    : `llama-server has the same model and as many sequences (-np ${SEQUENCES}), and the threads that its name says. It is asked by its own /completion, as over OpenAI's API it ends answers that make no sense; ours by /v1/chat/completions.`,
+    : `llama-server has the same model and as many sequences (-np ${SEQUENCES}), and the threads that its name says. It is asked by its own /completion with prompts in R1's template, as over OpenAI's API it ends answers that make no sense; ours by /v1/chat/completions.`,
 ];
 
 async function tablesOf(subject: Subject, llamaServer: string | undefined, say: Say): Promise<Table[]> {
@@ -157,17 +157,7 @@ function contenders({ env, file, subject }: Place, llamaServer: string | undefin
       startLlamaServer(
         program,
         [
-          [
-            '-m',
-            file,
-            '--alias',
-            subject.model,
-            '--jinja',
-            '--chat-template',
-            'deepseek3',
-            '--reasoning-format',
-            'none',
-          ],
+          ['-m', file, '--alias', subject.model],
           ['-t', String(threads), '-tb', String(threads), '-np', String(SEQUENCES)],
           ['-c', String(SEQUENCES * 512), '--no-webui', '--cache-ram', '0'],
         ].flat(),

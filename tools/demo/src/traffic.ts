@@ -1,14 +1,10 @@
 import OpenAI from 'openai';
 
+/** What the bundled model can do: keep what it is told, calculate, and say what it was not told. */
 const CONVERSATIONS: readonly (readonly string[])[] = [
-  [
-    'My city is Lisbon and I run two GPUs.',
-    'How do I see when one of them runs out of memory?',
-    'And who tells me at night?',
-  ],
-  ['你好，你能做什么？', '响应变慢的时候会发生什么？'],
-  ['Explain time to first token in one sentence.', 'Why does it matter for a reasoning model?'],
-  ['What does an unclosed reasoning look like?', 'How often is too often?'],
+  ['My name is Ada.', 'My city is Lisbon.', 'What is 347 + 286?', 'Which city am I from?', 'What is my name?'],
+  ['你好', '我的城市是成都。', '25 + 17 等于多少？', '我的城市是哪里？'],
+  ['Hello!', 'My dog is called Rex.', 'What is 12 x 7?', 'What is my dog called?', 'What is my favourite colour?'],
 ];
 
 export interface Tally {

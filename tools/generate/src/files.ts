@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadRules, ruleSchema, toPrometheusRules, type Rule } from '@vigil/rules';
 import { recordingRules } from '@vigil/signals';
@@ -11,16 +12,39 @@ export async function generateAll(root: string): Promise<Record<string, string>>
   const rules = await loadRules(join(root, 'alerts'));
   const on = rules.filter((rule) => rule.enabled);
   const off = rules.filter((rule) => !rule.enabled);
-  return {
-    '.env.example': environmentExample(),
-    'alerts/rule.schema.json': JSON.stringify(ruleSchema()),
+  const prometheus = {
     'alerts/prometheus.rules.yaml': prometheusRules('the rules beside it that are on', on),
     'alerts/prometheus.recommended.rules.yaml': prometheusRules('the rules beside it that are off until enabled', off),
     'alerts/prometheus.recording.rules.yaml': recordings(),
-    ...Object.fromEntries(Object.entries(dashboards(rules)).map(([path, content]) => [path, JSON.stringify(content)])),
+  };
+  const panels = Object.fromEntries(
+    Object.entries(dashboards(rules)).map(([path, content]) => [path, JSON.stringify(content)]),
+  );
+  return {
+    '.env.example': environmentExample(),
+    'alerts/rule.schema.json': JSON.stringify(ruleSchema()),
+    ...prometheus,
+    ...panels,
+    ...(await chartFiles(root, { ...prometheus, ...panels })),
     'docs/CONFIGURATION.md': configurationPage(),
     'docs/SIGNALS.md': signalsPage(),
   };
+}
+
+const CHART = 'deploy/helm/vigil/files';
+
+/** Helm reads nothing outside the chart: alert rules and dashboards lie in it a second time. */
+async function chartFiles(root: string, made: Record<string, string>): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (const [path, text] of Object.entries(made))
+    files[`${CHART}/${path.replace(/^alerts\/prometheus/, 'prometheus/prometheus')}`] = text;
+  const sources = (await readdir(join(root, 'alerts'))).filter((name) => /^[^.].*\.yaml$/.test(name));
+  for (const name of sources.toSorted()) {
+    const isRule = !name.startsWith('prometheus.');
+    const path = `${CHART}/${isRule ? 'alerts' : 'prometheus'}/${name}`;
+    files[path] ??= await readFile(join(root, 'alerts', name), 'utf8');
+  }
+  return files;
 }
 
 const prometheusRules = (from: string, rules: readonly Rule[]): string =>

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +20,7 @@ describe('generated files', () => {
       for (const path of [
         'alerts',
         'dashboards',
+        'deploy/helm',
         'docs',
         'tools/generate',
         '.env.example',
@@ -42,6 +43,14 @@ describe('generated files', () => {
     const named = [...text.matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name);
     expect(named).toEqual(settings().map(({ name }) => name));
     expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('# '))).toEqual([]);
+  });
+
+  it('leave nothing in the chart whose source is gone', async () => {
+    const folder = 'deploy/helm/vigil/files';
+    const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
+    const present = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+    const wanted = Object.keys(await generateAll(root)).filter((path) => path.startsWith(`${folder}/`));
+    expect(present.toSorted()).toEqual(wanted.map((path) => join(root, path)).toSorted());
   });
 
   it('keep the rules that are off apart from those that are on', async () => {

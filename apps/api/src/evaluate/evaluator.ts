@@ -8,7 +8,7 @@ import { dropAlerts, readAlerts, readBeat, tryLock, writeAlerts, writeBeat, type
 import { changedOf, keyOf } from './changed.js';
 import { readRules, type Answer } from './read-rules.js';
 import type { LoadedRule, Recorder } from './recorder.js';
-import { beatTime } from './schedule.js';
+import { beatTime } from './beat-time.js';
 
 export interface EvaluatorOptions {
   store: DataSource;

@@ -43,6 +43,17 @@ const FACTS: readonly { fact: Fact; by: readonly Label[]; narrowedBy: readonly L
 export const narrowed = (labels: Readonly<Record<string, string>>, by: readonly Label[]): Matchers =>
   Object.fromEntries(Object.entries(labels).filter(([name]) => (by as readonly string[]).includes(name)));
 
+/** When the first thing after `from` was seen, in milliseconds; undefined where there is none. */
+export async function watchedSince(store: DataSource, from: Date): Promise<number | undefined> {
+  const first = (table: string, time: string): string =>
+    `(SELECT ${time} AS time FROM ${table} WHERE ${time} >= $1 ORDER BY ${time} LIMIT 1)`;
+  const tables = [first('request', 'ended_at'), ...['gpu_sample', 'node_sample'].map((table) => first(table, 'time'))];
+  const [row] = (await store.query(`SELECT min(time) AS time FROM (${tables.join(' UNION ALL ')}) AS all_of_them`, [
+    from,
+  ])) as [{ time: Date | null }];
+  return row.time?.getTime();
+}
+
 /** Reads what is known of the time around a firing, bounded in rows and time. */
 export function readEvidence(
   store: DataSource,

@@ -22,3 +22,14 @@ it.each<[string, { over: number | null; for: number }, string, [string, string, 
 ])('%s', (_, rule, activeSince, expected) => {
   expect(of(rule, activeSince)).toEqual(expected);
 });
+
+it('begins where anything is known, in steps as short', () => {
+  const rule = { over: 15, for: 0 };
+  const [held, now] = [new Date('2026-03-01T10:19:47Z'), NOW];
+  const since = Date.parse('2026-03-01T10:19:27Z');
+  expect(windowOf(rule, held, now, 1, since)).toMatchObject({ from: since, baselineUntil: since + 2500, step: 2 });
+  // Where that is after the edge of what the rule looks at, there is no time before.
+  const late = windowOf(rule, held, now, 1, held.getTime());
+  expect(late).toMatchObject({ from: held.getTime() - 15_000, baselineUntil: held.getTime() - 15_000 });
+  expect(windowOf(rule, held, now, 1, 0)).toEqual(windowOf(rule, held, now, 1));
+});

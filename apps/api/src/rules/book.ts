@@ -63,7 +63,7 @@ export class RuleBook {
   /** A sentence for each folder that can't be read at the moment. */
   private readonly missing = new Map<string, string>();
   private timer: NodeJS.Timeout | undefined;
-  private looking: Promise<void> = Promise.resolve();
+  private isStopped = false;
   private applying: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: BookOptions) {
@@ -116,18 +116,22 @@ export class RuleBook {
     await this.apply();
   }
 
-  /** Looks at the folders from now on. */
+  /** Looks at the folders from now on. A look that hangs, as network volumes do, is not followed by another. */
   watch(): void {
-    this.timer = setInterval(
-      () => (this.looking = this.looking.then(() => this.look())),
-      this.options.everySeconds * 1000,
-    );
+    let isLooking = false;
+    const look = async (): Promise<void> => {
+      if (isLooking) return;
+      isLooking = true;
+      await this.look();
+      isLooking = false;
+    };
+    this.timer = setInterval(() => void look(), this.options.everySeconds * 1000);
     this.timer.unref();
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
+    this.isStopped = true;
     clearInterval(this.timer);
-    await this.looking;
   }
 
   /** Looks whether rules of the API have changed. */
@@ -146,12 +150,12 @@ export class RuleBook {
         changed = true;
       } catch (error) {
         const reason = error instanceof FolderError ? error.message : errorMessage(error);
-        if (this.missing.get(path) === reason) continue;
+        if (this.isStopped || this.missing.get(path) === reason) continue;
         this.missing.set(path, reason);
         this.options.log.error({ reason }, 'a folder of rules can not be read; its rules stay as they are');
         changed = true;
       }
-    if (changed) await this.apply();
+    if (changed && !this.isStopped) await this.apply();
   }
 
   /** @returns whether anything changed */

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { createLogger } from '@vigil/service';
 import { describe, expect, it, vi } from 'vitest';
-import { BUNDLED } from '../model/resolve.js';
 import { LOAD, modelFile } from '../testing/random-model.js';
+import { SCRIPTED } from '../testing/runtime.js';
 import type { LoadOptions } from './protocol.js';
 import { EngineDiedError, EngineProcess } from './engine-process.js';
 
 /** A model that ends the process which loads it, as a GPU does whose driver does not fit. */
 async function deadly() {
-  const bytes = await readFile(BUNDLED);
+  const bytes = await readFile(SCRIPTED);
   bytes.write('Q', bytes.indexOf('qwen2.attention.head_count'));
   return modelFile(bytes);
 }

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { until } from '@vigil/testing';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BUNDLED } from '../model/resolve.js';
-import { ask, MODEL, TestRuntime } from '../testing/runtime.js';
+import { ask, MODEL, SCRIPTED, TestRuntime } from '../testing/runtime.js';
 import { retryAfter } from './engine.js';
 import { restartDelay } from './engine-process.js';
 
@@ -75,7 +74,7 @@ describe('an engine that does not come back', () => {
   it('keeps nobody waiting, and serves again once it can', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vigil-engine-'));
     const model = join(folder, `${MODEL}.gguf`);
-    await copyFile(BUNDLED, model);
+    await copyFile(SCRIPTED, model);
     const ill = await TestRuntime.start({ MODEL: model });
     await rm(model);
     process.kill(ill.app.enginePid!, 'SIGKILL');
@@ -86,7 +85,7 @@ describe('an engine that does not come back', () => {
     const ready = await fetch(`${ill.url}/health/ready`);
     expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('is being started again')]);
     expect((await fetch(`${ill.url}/health/live`)).status).toBe(200);
-    await copyFile(BUNDLED, model);
+    await copyFile(SCRIPTED, model);
     await until('it to serve again', async () => (await ill.post(ask('Hi', { max_tokens: 1 }))).status === 200);
     await ill.stop();
     await rm(folder, { recursive: true });

@@ -1,29 +1,30 @@
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { readGgufHeader } from '@vigil/gguf';
 import { readConfig } from '@vigil/service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../app.js';
 import { configSchema } from '../config.js';
 import { checkHeader } from './check.js';
-import { BUNDLED, nameOf, resolveModel } from './resolve.js';
+import { SCRIPTED } from '../testing/runtime.js';
+import { BUNDLED, checkSum, nameOf, resolveModel } from './resolve.js';
 import { chooseThreads } from './threads.js';
 
 let folder: string;
-let bundled: Buffer;
+let scripted: Buffer;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'vigil-model-'));
-  bundled = await readFile(BUNDLED);
+  scripted = await readFile(SCRIPTED);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The bundled model with some bytes changed. */
+/** The scripted model with some bytes changed. */
 async function changed(name: string, change: (bytes: Buffer) => Buffer | void): Promise<string> {
-  const copy = Buffer.from(bundled);
+  const copy = Buffer.from(scripted);
   const path = join(folder, name);
   await writeFile(path, change(copy) ?? copy);
   return path;
@@ -47,7 +48,7 @@ function withoutHeads(bytes: Buffer): void {
 
 describe('the header of a GGUF file', () => {
   it('is read without its tensors', async () => {
-    const { version, tensors, metadata } = await readGgufHeader(BUNDLED);
+    const { version, tensors, metadata } = await readGgufHeader(SCRIPTED);
     expect([version, tensors]).toEqual([3, 15]);
     expect(Object.fromEntries(metadata)).toMatchObject({
       'general.architecture': 'qwen2',
@@ -88,7 +89,7 @@ describe('the header of a GGUF file', () => {
 
   it('survives any single changed byte', async () => {
     const path = join(folder, 'mutant.gguf');
-    const header = Buffer.from(bundled.subarray(0, 64 * 1024));
+    const header = Buffer.from(scripted.subarray(0, 64 * 1024));
     await writeFile(path, header);
     const file = await open(path, 'r+');
     let state = 1;
@@ -107,12 +108,31 @@ describe('the header of a GGUF file', () => {
 
 describe('MODEL', () => {
   it('unset is the bundled model, whatever the working folder', async () => {
-    expect(await resolve(undefined)).toMatchObject({ path: BUNDLED, name: 'vigil-scripted-r1', architecture: 'qwen2' });
+    expect(await resolve(undefined)).toMatchObject({ path: BUNDLED, name: 'vigil-nano-r1', architecture: 'qwen2' });
+  });
+
+  it('is checked against its checksum where it is the bundled one', async () => {
+    const [path, sums] = [join(folder, 'vigil-nano-r1.gguf'), join(folder, 'SHA256SUMS')];
+    await copyFile(BUNDLED, path);
+    await expect(checkSum(path)).rejects.toThrow(`${sums} does not say what vigil-nano-r1.gguf has to be.`);
+    await copyFile(join(dirname(BUNDLED), 'SHA256SUMS'), sums);
+    await expect(checkSum(path)).resolves.toBeUndefined();
+    const file = await open(path, 'r+');
+    const { size } = await file.stat();
+    const at = Math.floor(size / 2);
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at);
+    await file.write(Buffer.of(buffer[0]! ^ 1), 0, 1, at);
+    await file.close();
+    await expect(checkSum(path)).rejects.toThrow(
+      /^The bundled model .* is damaged: .* or set MODEL to another GGUF file\.$/,
+    );
+    await truncate(path, 4096);
+    await expect(checkSum(path)).rejects.toThrow('is damaged');
   });
 
   it('may be a path, and MODEL_NAME may name it', async () => {
     const path = await changed('mine.gguf', () => undefined);
-    expect(await resolve(path)).toMatchObject({ path, name: 'mine', size: bundled.length });
+    expect(await resolve(path)).toMatchObject({ path, name: 'mine', size: scripted.length });
     expect(await resolve(path, 'my/model')).toMatchObject({ name: 'my/model' });
   });
 
@@ -140,14 +160,14 @@ describe('a model of Hugging Face', () => {
       if (request.url?.split('?')[0] !== '/somebody/something/resolve/main/model.gguf')
         return response.writeHead(request.url?.includes('gated') ? 403 : 404).end();
       const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
-      const [from, to] = [Number(range?.[1] ?? 0), Number(range?.[2] || bundled.length - 1)];
+      const [from, to] = [Number(range?.[1] ?? 0), Number(range?.[2] || scripted.length - 1)];
       const headers = { 'content-length': to - from + 1, 'accept-ranges': 'bytes' };
       response.writeHead(range ? 206 : 200, {
         ...headers,
-        ...(range && { 'content-range': `bytes ${from}-${to}/${bundled.length}` }),
+        ...(range && { 'content-range': `bytes ${from}-${to}/${scripted.length}` }),
       });
       if (request.method === 'GET') gets++;
-      return response.end(request.method === 'HEAD' ? undefined : bundled.subarray(from, to + 1));
+      return response.end(request.method === 'HEAD' ? undefined : scripted.subarray(from, to + 1));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     hub.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -168,7 +188,7 @@ describe('a model of Hugging Face', () => {
         progress: (text) => told.push(text),
       });
     const { path } = await get();
-    expect((await readFile(path)).equals(bundled)).toBe(true);
+    expect((await readFile(path)).equals(scripted)).toBe(true);
     expect(told[0]).toBe('looking for hf:somebody/something/model.gguf');
     expect(gets).toBeGreaterThan(0);
     const before = [gets, told.length];

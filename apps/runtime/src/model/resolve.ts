@@ -1,5 +1,6 @@
-import { stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GgufError, readGgufHeader } from '@vigil/gguf';
 import { errorMessage, UserError } from '@vigil/service';
@@ -7,7 +8,7 @@ import { checkHeader } from './check.js';
 import { download, type Hub } from './download.js';
 
 /** The model that ships with Vigil; found from wherever the process was started. */
-export const BUNDLED = fileURLToPath(new URL('../../../../models/vigil-scripted-r1.gguf', import.meta.url));
+export const BUNDLED = fileURLToPath(new URL('../../../../models/vigil-nano-r1.gguf', import.meta.url));
 
 export interface ModelFile {
   path: string;
@@ -45,12 +46,34 @@ export async function resolveModel(options: ResolveOptions): Promise<ModelFile> 
   try {
     const { size } = await statFile(path);
     const architecture = checkHeader(await readGgufHeader(path));
+    if (path === BUNDLED) await checkSum(path);
     return { path, name: options.name ?? nameOf(path), size, architecture };
   } catch (error) {
     if (error instanceof UserError) throw error;
     const reason = error instanceof GgufError ? error.message : `can not be read: ${errorMessage(error)}`;
     throw new UserError(`The model file ${path} ${reason}. ${ADVICE}`);
   }
+}
+
+/**
+ * Whether a file is the one that SHA256SUMS beside it says; a damaged one would load and talk nonsense.
+ * @throws UserError where it is not, or not listed
+ */
+export async function checkSum(path: string): Promise<void> {
+  const sums = join(dirname(path), 'SHA256SUMS');
+  const lines = (await readFile(sums, 'utf8').catch(() => '')).split('\n');
+  const wanted = lines.map((line) => line.split(/ [ *]/)).find(([, name]) => name === basename(path))?.[0];
+  if (wanted === undefined)
+    throw new UserError(
+      `${sums} does not say what ${basename(path)} has to be. Get both from Vigil's repository again.`,
+    );
+  const found = createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+  if (found === wanted) return;
+  throw new UserError(
+    `The bundled model ${path} is damaged: its SHA-256 is ${found}, and ${wanted} is expected. Get it from Vigil's repository again (git checkout -- models), or set MODEL to another GGUF file.`,
+  );
 }
 
 const ADVICE = 'Set MODEL to another GGUF file, or unset it to use the bundled model.';

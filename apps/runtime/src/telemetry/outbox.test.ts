@@ -9,7 +9,7 @@ import { until } from '@vigil/testing';
 import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Receiver } from '../testing/receiver.js';
-import { ask, TestRuntime } from '../testing/runtime.js';
+import { ask, SCRIPTED, TestRuntime } from '../testing/runtime.js';
 
 let dataDir: string;
 beforeEach(async () => void (dataDir = await mkdtemp(join(tmpdir(), 'vigil-outbox-'))));
@@ -175,6 +175,7 @@ describe('a runtime that is killed', () => {
     const child = spawn(process.execPath, [MAIN], {
       env: {
         PATH: process.env.PATH,
+        MODEL: SCRIPTED,
         DATA_DIR: dataDir,
         RUNTIME_PORT: '0',
         LLAMA_GPU: 'none',

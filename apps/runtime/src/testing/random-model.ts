@@ -70,9 +70,9 @@ export class RandomEngine {
     return this.loaded.contexts[0]!.native;
   }
 
-  async stop(): Promise<void> {
-    await this.loaded.llama.dispose();
-    await this.remove();
+  /** llama.cpp ends with the process of the test: its own `dispose` can wait for ever. */
+  stop(): Promise<void> {
+    return this.remove();
   }
 }
 

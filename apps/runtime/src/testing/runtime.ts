@@ -1,13 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { readConfig } from '@vigil/service';
 import OpenAI from 'openai';
 import { createApp, type RuntimeApp } from '../app.js';
 import { configSchema } from '../config.js';
 import { Receiver } from './receiver.js';
 
+/** A model that says set sentences, word by word. */
 export const MODEL = 'vigil-scripted-r1';
+export const SCRIPTED = fileURLToPath(new URL(`../../../../models/${MODEL}.gguf`, import.meta.url));
 
 /** The real runtime on a free port, with a receiver of its spans. For tests. */
 export class TestRuntime {
@@ -23,6 +26,7 @@ export class TestRuntime {
     const dataDir = env.DATA_DIR ?? (await mkdtemp(join(tmpdir(), 'vigil-runtime-')));
     const app = createApp(
       readConfig(configSchema, {
+        MODEL: SCRIPTED,
         RUNTIME_PORT: '0',
         NODE_NAME: 'test-node',
         LOG_LEVEL: 'error',

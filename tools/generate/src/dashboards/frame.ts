@@ -163,12 +163,12 @@ export const listed = (name: string, label: string, source: { type: string; uid:
     .includeAll(true)
     .current({ text: 'All', value: '$__all' });
 
-/** The share of requests that shall be answered well. */
+/** The share of requests that shall be answered well; at first that of the rule AvailabilityBudgetBurning. */
 export const objective = (language: Language): Builder<VariableModel> =>
   new CustomVariableBuilder('objective')
     .label(say(language, ['Objective', '目标']))
     .values('99 % : 0.99,99.5 % : 0.995,99.9 % : 0.999')
-    .current({ text: '99.5 %', value: '0.995' });
+    .current({ text: '99.9 %', value: '0.999' });
 
 function annotations(language: Language): AnnotationQueryBuilder[] {
   const query = (words: Words, color: string, expr: string, title: string, text: string) =>

@@ -20,7 +20,6 @@ import {
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
-  DashboardLinkBuilder,
   FieldColorBuilder,
   FieldColorModeId,
   type DataTransformerConfig,
@@ -59,7 +58,6 @@ export interface ChartOptions extends Common {
   max?: number;
   softMax?: number;
   stacked?: boolean;
-  decimals?: number;
   mappings?: ValueMapping[];
   /** Its own range, whatever the dashboard's is: `30d`. */
   range?: string;
@@ -94,7 +92,6 @@ export function chart(options: ChartOptions): Placed {
     .tooltip(tooltip(TooltipDisplayMode.Multi, SortOrder.Descending));
   if (options.max !== undefined) panel.max(options.max);
   if (options.softMax !== undefined) panel.axisSoftMax(options.softMax);
-  if (options.decimals !== undefined) panel.decimals(options.decimals);
   if (options.mappings) panel.mappings(options.mappings);
   if (options.range !== undefined) panel.timeFrom(options.range);
   if (options.interval !== undefined) panel.interval(options.interval);
@@ -113,9 +110,7 @@ const REPLAY_IN_WORDS: DataTransformerConfig[] = [
 /** Series by outcome, kind or state are called by their label's value; percentiles by their own name. */
 const LABELS_WITH_MEANING: Readonly<Record<string, readonly string[]>> = {
   '{{outcome}}': ['ok', 'error', 'rejection', 'cancellation'],
-  '{{gen_ai_token_type}}': ['input', 'output', 'reasoning'],
   '{{kind}}': ['input', 'output', 'reasoning'],
-  '{{state}}': ['inactive', 'pending', 'firing', 'resolved', 'no_data'],
   '{{result}}': ['sent', 'retry', 'dead'],
 };
 const mayBeCalled = (legend: string, name: string): boolean =>
@@ -130,10 +125,6 @@ export interface StatOptions extends Common {
   queries: readonly Query[];
   steps?: Threshold[];
   decimals?: number;
-  /** What stands there where there is no value. */
-  none?: string;
-  mappings?: ValueMapping[];
-  link?: { title: string; url: string };
 }
 
 /** One figure that can be read from across the room. */
@@ -151,10 +142,8 @@ export function stat(options: StatOptions): Placed {
     .colorMode(BigValueColorMode.Value)
     .textMode(queries.length > 1 ? BigValueTextMode.ValueAndName : BigValueTextMode.Value)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
-    .noValue(options.none ?? '–');
+    .noValue('–');
   if (options.decimals !== undefined) panel.decimals(options.decimals);
-  if (options.mappings) panel.mappings(options.mappings);
-  if (options.link) panel.dataLinks([link(options.link.title, options.link.url)]);
   return { w, h, panel };
 }
 
@@ -289,9 +278,6 @@ const legend = (): VizLegendOptionsBuilder =>
 const tooltip = (mode: TooltipDisplayMode, order: SortOrder): VizTooltipOptionsBuilder =>
   // oxlint-disable-next-line unicorn/no-array-sort -- a builder's, not an array's
   new VizTooltipOptionsBuilder().mode(mode).sort(order);
-
-const link = (title: string, url: string): DashboardLinkBuilder =>
-  new DashboardLinkBuilder(title).url(url).targetBlank(true);
 
 /** Values that are words: `[value, word, colour]`. */
 export const mapped = (

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { changedOf, keyOf } from './changed.js';
 import type { StoredAlert } from './alert-store.js';
-import { beatTime, untilNext } from './schedule.js';
+import { beatTime, untilNext } from './beat-time.js';
 
 it.each([
   ['whoever evaluates beats with the clock', 10_250, 1000, true, 750],
