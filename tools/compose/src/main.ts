@@ -1,0 +1,51 @@
+import { bad, type Images } from './rehearsal-bad.js';
+import { findCompose, haveImage, run } from './docker.js';
+import { live } from './rehearsal.js';
+import { Project } from './project.js';
+import { Report } from './report.js';
+import { ROOT } from './root.js';
+import { preset, readCompose } from './stack-file.js';
+import { join } from 'node:path';
+
+/** What this process can not go on without is a sentence. */
+async function prepare(report: Report): Promise<{ compose: string[]; images: Images; withGrafana: boolean }> {
+  const engine = await run('docker', ['info']).catch(() => undefined);
+  if (engine?.code !== 0) throw new Error('No Docker engine answers. Start one, or set DOCKER_HOST to its address.');
+  const compose = await findCompose();
+  if (!compose) throw new Error('There is neither "docker compose" nor "docker-compose". Install Docker Compose.');
+  const { services } = readCompose(join(ROOT, 'docker-compose.yml'));
+  const image = (name: string) =>
+    services[name]!.image.replaceAll(
+      /\$\{(\w+):-([^}]*)\}/g,
+      (_, key: string, value: string) => process.env[key] || value,
+    );
+  const node =
+    process.env.NODE_IMAGE ||
+    preset(/NODE_IMAGE: (\S+)/.exec(JSON.stringify(services))?.[1] ?? 'node:24.21.0-bookworm-slim');
+  for (const name of ['postgres', 'prometheus', 'alertmanager'])
+    if (!(await haveImage(image(name))))
+      throw new Error(`The image ${image(name)} is not here and can not be fetched.`);
+  if (!(await haveImage(node)))
+    throw new Error(`The image ${node} is not here and can not be fetched. NODE_IMAGE names another.`);
+  const withGrafana = await haveImage(image('grafana'));
+  if (!withGrafana) report.couldNot(`Grafana: its image ${image('grafana')} is not here and can not be fetched.`);
+  return { compose, images: { postgres: image('postgres'), ours: image('collector') }, withGrafana };
+}
+
+const report = new Report();
+try {
+  const { compose, images, withGrafana } = await prepare(report);
+  const project = await Project.create(compose, 'vigil-rehearsal', { WEBHOOK_URL: 'http://receiver:9000/' });
+  const services = ['runtime', 'collector', 'api', 'prometheus', 'alertmanager', ...(withGrafana ? ['grafana'] : [])];
+  try {
+    const row = await live(report, project, services, images);
+    if (row !== undefined) await bad(report, project, services, images, row);
+  } finally {
+    await run('docker', ['rm', '-f', `${project.name}-receiver`]);
+    await project.try(['down', '-v', '--remove-orphans']);
+  }
+  report.couldNot('GPUs: the CUDA image and vLLM were not built or started; gpu.yml and vllm.yml were parsed.');
+} catch (error) {
+  await report.step('The rehearsal', () => Promise.reject(error as Error));
+}
+if (!report.end()) process.exitCode = 1;
