@@ -1,11 +1,11 @@
+import { join } from 'node:path';
 import { bad, type Images } from './rehearsal-bad.js';
 import { findCompose, haveImage, run } from './docker.js';
 import { live } from './rehearsal.js';
 import { Project } from './project.js';
 import { Report } from './report.js';
-import { ROOT } from './root.js';
-import { preset, readCompose } from './stack-file.js';
-import { join } from 'node:path';
+import { nodeImage, ROOT } from './root.js';
+import { readCompose } from './stack-file.js';
 
 /** What this process can not go on without is a sentence. */
 async function prepare(report: Report): Promise<{ compose: string[]; images: Images; withGrafana: boolean }> {
@@ -19,9 +19,7 @@ async function prepare(report: Report): Promise<{ compose: string[]; images: Ima
       /\$\{(\w+):-([^}]*)\}/g,
       (_, key: string, value: string) => process.env[key] || value,
     );
-  const node =
-    process.env.NODE_IMAGE ||
-    preset(/NODE_IMAGE: (\S+)/.exec(JSON.stringify(services))?.[1] ?? 'node:24.21.0-bookworm-slim');
+  const node = nodeImage();
   for (const name of ['postgres', 'prometheus', 'alertmanager'])
     if (!(await haveImage(image(name))))
       throw new Error(`The image ${image(name)} is not here and can not be fetched.`);

@@ -4,6 +4,7 @@ import { alertArrives, chat, rowOf, scraped, startReceiver } from './life.js';
 import type { Project } from './project.js';
 import type { Images } from './rehearsal-bad.js';
 import type { Report } from './report.js';
+import { nodeImage } from './root.js';
 
 const OURS = ['setup', 'runtime', 'collector', 'api'] as const;
 /** Of what lies upon the base image. */
@@ -48,7 +49,7 @@ export async function live(
       if (code !== 0) throw new Error(output);
     });
   if (!(await report.step('The images are built, twice', () => build(project)))) return undefined;
-  await report.step('The images are small', () => sizes(process.env.NODE_IMAGE || 'node:24.21.0-bookworm-slim'));
+  await report.step('The images are small', () => sizes(nodeImage()));
   const up = await report.step('up', async () => {
     await project.do(['up', '-d', ...services]);
     for (const service of ['postgres', ...services]) await project.healthy(service);
