@@ -9,34 +9,20 @@ WORKDIR /all
 COPY . .
 RUN mkdir /manifests && cp --parents package.json package-lock.json .npmrc libs/*/package.json apps/*/package.json tools/*/package.json e2e/package.json /manifests
 
-# Every package, once. The services' own are then taken from npm's cache.
+# Every package, tools included: what a service needs of them is copied below.
 FROM ${NODE_IMAGE} AS packages
 WORKDIR /vigil
 COPY --from=manifests /manifests ./
-RUN npm ci --ignore-scripts --no-audit --no-fund
+RUN npm ci --ignore-scripts --no-audit --no-fund && rm -rf /root/.npm
 
+# No test and no development package is copied; of llama.cpp the build for a processor, and for CUDA apart.
 FROM packages AS built
 COPY . .
 RUN node_modules/.bin/tsc -b apps/runtime apps/collector apps/api \
-  && sh deploy/compose/layout.sh
-
-FROM packages AS runtime-packages
-RUN npm ci --omit=dev --ignore-scripts --prefer-offline --no-audit --no-fund --workspace apps/runtime \
-  && rm -rf /root/.npm node_modules/@node-llama-cpp/*-cuda* node_modules/@node-llama-cpp/*-vulkan \
-    node_modules/@node-llama-cpp/*-armv7l node_modules/node-linux-* node_modules/node-llama-cpp/llama/gitRelease.bundle
-
-FROM packages AS runtime-cuda-packages
-RUN npm ci --omit=dev --ignore-scripts --prefer-offline --no-audit --no-fund --workspace apps/runtime \
-  && rm -rf /root/.npm node_modules/@node-llama-cpp/*-vulkan node_modules/node-linux-* \
-    node_modules/node-llama-cpp/llama/gitRelease.bundle
-
-FROM packages AS collector-packages
-RUN npm ci --omit=dev --ignore-scripts --prefer-offline --no-audit --no-fund --workspace apps/collector \
-  && rm -rf /root/.npm node_modules/node-linux-*
-
-FROM packages AS api-packages
-RUN npm ci --omit=dev --ignore-scripts --prefer-offline --no-audit --no-fund --workspace apps/api \
-  && rm -rf /root/.npm node_modules/node-linux-*
+  && for service in runtime collector api; do \
+    node deploy/compose/production.mjs apps/$service /out/$service '@node-llama-cpp/.*-(cuda|vulkan|armv7l)' || exit 1; \
+  done \
+  && node deploy/compose/production.mjs apps/runtime /out/runtime-cuda '@node-llama-cpp/.*-(vulkan|armv7l)'
 
 # What the services have in common: a user without rights, and a folder that a fresh volume takes its owner from.
 FROM ${NODE_IMAGE} AS service
@@ -56,21 +42,18 @@ COPY deploy/compose/setup.mjs ./
 CMD ["node", "setup.mjs"]
 
 FROM service AS collector
-COPY --from=collector-packages /vigil ./
-COPY --from=built /layout/collector ./
+COPY --from=built /out/collector ./
 EXPOSE 4318 9464
 CMD ["node", "apps/collector/dist/main.js"]
 
 FROM service AS api
-COPY --from=api-packages /vigil ./
-COPY --from=built /layout/api ./
+COPY --from=built /out/api ./
 COPY alerts ./alerts
 EXPOSE 8080
 CMD ["node", "apps/api/dist/main.js"]
 
 FROM service AS runtime
-COPY --from=runtime-packages /vigil ./
-COPY --from=built /layout/runtime ./
+COPY --from=built /out/runtime ./
 COPY models ./models
 EXPOSE 8000
 CMD ["node", "apps/runtime/dist/main.js"]
@@ -83,8 +66,7 @@ RUN (id node >/dev/null 2>&1 || useradd --create-home --shell /usr/sbin/nologin 
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/var/lib/vigil LLAMA_GPU=auto
 WORKDIR /vigil
 COPY deploy/compose/healthy.mjs ./
-COPY --from=runtime-cuda-packages /vigil ./
-COPY --from=built /layout/runtime ./
+COPY --from=built /out/runtime-cuda ./
 COPY models ./models
 USER node
 STOPSIGNAL SIGTERM
