@@ -1,7 +1,9 @@
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { docker, run } from './docker.js';
 import { rowOf } from './life.js';
 import type { Project } from './project.js';
+import { ROOT } from './root.js';
 
 function demand(output: string, wanted: RegExp): void {
   if (!wanted.test(output)) throw new Error(`${wanted} was expected, and this was said:\n${output.slice(-1500)}`);
@@ -52,19 +54,16 @@ async function volumeSays(project: Project, image: string, prepare: string, want
     const list = 'ls -lAn /data; cat /data/* 2>/dev/null || true';
     const look = () => docker('run', '--rm', '--user', '0', '--entrypoint', 'sh', ...mount, image, '-c', list);
     const before = await look();
-    const user = '999';
     const check = [
       '-v',
-      `${process.cwd()}/deploy/compose/postgres:/etc/vigil:ro`,
+      `${join(ROOT, 'deploy/compose/postgres')}:/etc/vigil:ro`,
       '-e',
       'PGDATA=/data',
       '--user',
-      user,
+      '999',
     ];
-    const { code, output } = await run('docker', [
-      ...['run', '--rm', '--read-only', '--tmpfs', '/tmp', '--entrypoint', 'sh', ...mount, ...check, image],
-      '/etc/vigil/check-volume.sh',
-    ]);
+    const options = ['--rm', '--read-only', '--tmpfs', '/tmp', '--entrypoint', 'sh', ...mount, ...check];
+    const { code, output } = await run('docker', ['run', ...options, image, '/etc/vigil/check-volume.sh']);
     if (code === 0) throw new Error(`The volume was taken:\n${output}`);
     demand(output, wanted);
     if ((await look()) !== before) throw new Error('The volume was changed.');

@@ -48,6 +48,11 @@ export async function scraped(project: Project, jobs: readonly string[]): Promis
   await until('the chat in Prometheus', async () => ((await query(project, counted))[0]?.value ?? 0) > 0, 90);
 }
 
+/** How many readings of the API's health Prometheus holds. */
+export async function readings(project: Project): Promise<number> {
+  return (await query(project, 'count_over_time(up{job="api"}[1h])'))[0]?.value ?? 0;
+}
+
 /** A receiver of webhooks within the stack's network, made of one of its own images; what arrives is in its log. */
 export async function startReceiver(project: Project, image: string): Promise<string> {
   const program =

@@ -58,15 +58,9 @@ export class Project {
 
   /** The newest container of a service. */
   async container(service: string): Promise<ContainerState> {
-    const id = await docker(
-      ...['ps', '-aq', '--filter', `label=com.docker.compose.project=${this.name}`],
-      ...[
-        '--filter',
-        `label=com.docker.compose.service=${service}`,
-        '--filter',
-        'label=com.docker.compose.oneoff=False',
-      ],
-    );
+    const labels = [`project=${this.name}`, `service=${service}`, 'oneoff=False'];
+    const filters = labels.flatMap((label) => ['--filter', `label=com.docker.compose.${label}`]);
+    const id = await docker('ps', '-aq', ...filters);
     if (id === '') throw new Error(`The service ${service} has no container.`);
     return inspect(id.split('\n')[0]!);
   }

@@ -1,6 +1,7 @@
+import { until } from '@vigil/testing';
 import { docker } from './docker.js';
 import { killed } from './kill.js';
-import { alertArrives, chat, rowOf, scraped, startReceiver } from './life.js';
+import { alertArrives, chat, readings, rowOf, scraped, startReceiver } from './life.js';
 import type { Project } from './project.js';
 import type { Images } from './rehearsal-bad.js';
 import type { Report } from './report.js';
@@ -68,11 +69,14 @@ export async function live(
     scraped(project, ['runtime', 'collector', 'api', 'prometheus', 'alertmanager']),
   );
   await report.step('An alert reaches a webhook', () => alertArrives(project, receiver));
+  // Of Alertmanager only that it returns: it writes its silences down every quarter of an hour, and when it is stopped.
   for (const service of ['postgres', ...services])
-    await report.step(`${service} is killed, and comes back with nothing lost`, async () => {
+    await report.step(`${service} is killed and comes back; rows and readings are there`, async () => {
+      const before = await readings(project);
       await killed(project, service);
       await talk();
       for (const id of rows) await rowOf(project, id);
+      await until('the readings from before', async () => (await readings(project)) >= before);
     });
   await report.step('A chat while the collector is away is not lost', async () => {
     await project.do(['stop', 'collector']);
@@ -82,12 +86,14 @@ export async function live(
     rows.push(id);
   });
   await report.step('down and up keep the data', async () => {
+    const before = await readings(project);
     await docker('rm', '-f', receiver);
     await project.do(['down']);
     await project.do(['up', '-d', ...services]);
     for (const service of services) await project.healthy(service);
     for (const id of rows) await rowOf(project, id);
-    return `${rows.length} rows`;
+    await until('the readings from before', async () => (await readings(project)) >= before);
+    return `${rows.length} rows, ${before} readings in Prometheus`;
   });
   return rows[0];
 }
