@@ -67,7 +67,7 @@ export function plainPromql(expr: string): string {
 }
 
 /** As Grafana's PostgreSQL source writes its macros out. */
-export function plainSql(sql: string, span: { from: Date; to: Date }, rules: readonly string[]): string {
+export function plainSql(sql: string, span: { from: Date; to: Date }): string {
   const at = (time: Date) => `'${time.toISOString()}'`;
   const plain = sql
     .replaceAll(
@@ -75,8 +75,7 @@ export function plainSql(sql: string, span: { from: Date; to: Date }, rules: rea
       (_, column: string) => `${column} BETWEEN ${at(span.from)} AND ${at(span.to)}`,
     )
     .replaceAll(/\$__timeGroup\(([^,]+),\s*\$__interval\)/g, 'floor(extract(epoch from $1)/5)*5')
-    .replaceAll(/\$\{(node|gpu|model|engine):regex\}/g, '.*')
-    .replaceAll('${rule:sqlstring}', rules.map((rule) => `'${rule.replaceAll("'", "''")}'`).join(','));
+    .replaceAll(/\$\{(node|gpu|model|engine|rule):regex\}/g, '.*');
   if (/\$[^')]/.test(plain)) throw new Error(`Not understood in ${sql}: ${plain}`);
   return plain;
 }

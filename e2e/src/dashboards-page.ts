@@ -39,8 +39,9 @@ PostgreSQL. Everything of Vigil ran, with a replayed GPU, the bundled model, a s
 that says what a vLLM under load would; nothing was asked of a Grafana. Variables stood at "All". The Chinese dashboards in
 \`dashboards/zh\` ask the same.
 
-Run ${where} by \`${COMMAND}\`. How to import them and how to have them provisioned is said in
-[GRAFANA.md](GRAFANA.md).
+Run ${where} by \`${COMMAND}\`.
+
+How to import them and how to have them provisioned is said in [GRAFANA.md](GRAFANA.md).
 
 <!-- prettier-ignore-start -->
 

@@ -83,6 +83,7 @@ export class Filled {
   private upstream!: ManagedProcess;
   private upstreamUrl!: string;
   private sent = 0;
+  private asked = 0;
 
   async fill(): Promise<void> {
     this.folder = await mkdtemp(join(tmpdir(), 'vigil-e2e-prometheus-'));
@@ -225,7 +226,7 @@ export class Filled {
   private async ask(change: Record<string, unknown>, url = this.state.addresses.runtime!): Promise<void> {
     const body = { messages: [{ role: 'user', content: 'Hello' }], max_tokens: 40, ...change };
     try {
-      const headers = { 'x-conversation-id': `conversation-${this.sent % 3}` };
+      const headers = { 'x-conversation-id': `conversation-${this.asked++ % 5}` };
       const answer = await this.client(url).chat.completions.create(body as never, { headers });
       if (change.stream) for await (const _chunk of answer as unknown as AsyncIterable<unknown>);
     } catch (error) {

@@ -66,20 +66,26 @@ describe('the heartbeat', () => {
     await lock.connect();
     await lock.startTransaction();
     await lock.query('LOCK TABLE alert IN ACCESS EXCLUSIVE MODE');
-    await until(
-      'it to be withheld',
-      async () => ((await metric(api, 'vigil_heartbeats_total{result="withheld"')) ?? 0) > 0,
-    );
-    expect(await metric(api, 'vigil_evaluation_lag_seconds')).toBeGreaterThan(3);
-    const before = listener.received.length;
-    await lock.rollbackTransaction();
-    await lock.release();
+    // A start that took its time was withheld, too.
+    const withheld = async () => (await metric(api, 'vigil_heartbeats_total{result="withheld"')) ?? 0;
+    const known = await withheld();
+    let before: number;
+    try {
+      await until('it to be withheld', async () => (await withheld()) > known);
+      expect(await metric(api, 'vigil_evaluation_lag_seconds')).toBeGreaterThan(3);
+      before = listener.received.length;
+    } finally {
+      await lock.rollbackTransaction();
+      await lock.release();
+    }
     await until('it to beat again', () => listener.received.length > before);
     expect(await metric(api, 'vigil_evaluation_lag_seconds')).toBeLessThan(5);
   });
 
   it('is that of the process which evaluates', async () => {
-    const apis = [await start(), await start()];
+    // On a busy machine a beat of 200 ms is missed now and then, and the other one takes over: that is as it should be.
+    const slow = { EVALUATION_INTERVAL: '2s' };
+    const apis = [await start(slow), await start(slow)];
     await until('a few beats', () => listener.received.length >= 3);
     const sent = await Promise.all(apis.map((api) => metric(api, 'vigil_heartbeats_total{result="sent"')));
     expect(sent.filter((count) => (count ?? 0) > 0)).toHaveLength(1);

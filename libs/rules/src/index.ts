@@ -4,7 +4,7 @@ export * from './decide.js';
 export { ruleDuration } from './duration.js';
 export { enableRules, switchOn } from './enable.js';
 export { combine } from './combine.js';
-export { decideLevels, isAbout, levelsOf, type LevelRule } from './levels.js';
+export { aboutOf, decideLevels, levelsOf, type LevelRule } from './levels.js';
 export { FolderError, RuleFolder, type FolderOptions } from './folder.js';
 export { loadRules, RuleError, withoutMistakes } from './load.js';
 export { describeProblem, type Problem } from './document.js';

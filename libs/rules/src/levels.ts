@@ -13,21 +13,24 @@ export function levelsOf(rule: Rule): LevelRule[] {
   return rule.levels.map(({ severity, condition }) => ({ ...rule, severity, condition, mark: { severity } }));
 }
 
-/** Whether an alert with these labels can still be one of the rule, after the rule was changed. */
-export function isAbout(rule: Rule, labels: Readonly<Record<string, string>>): boolean {
-  const fixed = Object.entries(rule.where);
-  const names = new Set<string>([...rule.by, ...fixed.map(([label]) => label)]);
-  if (rule.levels.length > 0) names.add('severity');
-  const own = Object.keys(labels);
-  return (
-    own.length === names.size &&
-    own.every((label) => names.has(label)) &&
-    fixed.every(([label, value]) => labels[label] === value) &&
-    (rule.levels.length === 0 || rule.levels.some(({ severity }) => severity === labels.severity))
-  );
+/** Tells of labels whether an alert with them can still be one of the rule, after the rule was changed. */
+export function aboutOf({ by, where, levels }: Rule): (labels: Readonly<Record<string, string>>) => boolean {
+  const fixed = new Map<string, string>(Object.entries(where));
+  const names = new Set<string>([...by, ...fixed.keys(), ...(levels.length > 0 ? ['severity'] : [])]);
+  const severities = new Set<string>(levels.map(({ severity }) => severity));
+  return (labels) => {
+    let count = 0;
+    for (const label in labels) {
+      if (!names.has(label)) return false;
+      const wanted = fixed.get(label);
+      if (wanted !== undefined && wanted !== labels[label]) return false;
+      count++;
+    }
+    return count === names.size && (severities.size === 0 || severities.has(labels.severity!));
+  };
 }
 
-/** `decide` for each threshold of a rule; `previous` are alerts that `isAbout` holds of. */
+/** `decide` for each threshold of a rule; `previous` are alerts that `aboutOf` holds of. */
 export function decideLevels(
   rule: Rule,
   previous: readonly Alert[],

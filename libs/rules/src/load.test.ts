@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadRules, RuleError } from './load.js';
+import { parseRule } from './parse.js';
+import { FIELDS } from './schema.js';
 import { render } from './template.js';
 
 let folder: string;
@@ -141,6 +143,12 @@ describe('a wrong file is named with its line and mistake', () => {
       '1: "action" is missing: a path to a runbook such as docs/runbooks/gpu-memory-high.md is expected.',
     ],
     [
+      'an action that runs',
+      text({ action: 'javascript:alert(1)' }),
+      '8: "action" must be a path to a runbook or an http(s) address.',
+    ],
+    ['an address that is none', text({ action: 'https://' }), '8: "action" must be a path to a runbook'],
+    [
       'a name with blanks',
       text({ alert: 'GPU is full' }),
       '1: "alert" must be a name of letters, digits and underscores, such as GpuMemoryHigh.',
@@ -202,6 +210,38 @@ describe('a wrong file is named with its line and mistake', () => {
       'alerts/b.yaml:5',
       'alerts/b.yaml:7',
     ]);
+  });
+});
+
+describe('whatever a field holds', () => {
+  const ODD = [
+    'null',
+    '[]',
+    '{}',
+    '""',
+    '-1',
+    '1e400',
+    '.nan',
+    'true',
+    '[null]',
+    '[[]]',
+    '{ a: null }',
+    '{ above: {} }',
+    '!!binary aGk=',
+    '2026-01-01',
+    '&a [*a]',
+    '"\\uD800"',
+    '[node, 5, {}]',
+    '{ __proto__: 1 }',
+    '{ constructor: { above: 1 } }',
+  ];
+
+  it.each(Object.keys(FIELDS.shape))('"%s" is read or refused, and nothing breaks', (field) => {
+    for (const odd of ODD) {
+      const { rule, problems } = parseRule(text({ [field]: odd }), 'odd.yaml');
+      expect(rule === undefined, odd).toBe(problems.length > 0);
+      for (const { mistake } of problems) expect(mistake).toMatch(/[.?]$/);
+    }
   });
 });
 

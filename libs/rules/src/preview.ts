@@ -107,7 +107,9 @@ export async function previewRule(rule: Rule, readSteps: ReadSteps, options: Pre
   let cutShort: string | null = null;
   while (at < to && cutShort === null) {
     const until = Math.min(floorTo(to + unit * 1000 - 1, unit), read + units * unit * 1000);
-    const answers = await Promise.all(parts.map((part) => part.read(readSteps, read, until, lead)));
+    // One after the other: a preview takes one connection from those who wait for an answer, not all of them.
+    const answers: (StepPoint[] | undefined)[] = [];
+    for (const part of parts) answers.push(await part.read(readSteps, read, until, lead));
     const most = Math.max(...answers.map((points) => points?.length ?? LIMIT));
     if (most >= LIMIT) {
       if (units === 1) cutShort = TOO_MUCH;

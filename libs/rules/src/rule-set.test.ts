@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isAbout } from './levels.js';
+import { aboutOf } from './levels.js';
 import { parseRule } from './parse.js';
 import { adopt, type Definition, type RuleSet } from './rule-set.js';
 import { testRule } from './testing.js';
@@ -120,6 +120,6 @@ describe('an alert is about a rule', () => {
     [levels, { node: 'a', severity: 'info' }, false],
     [levels, { node: 'a' }, false],
   ])('%# as long as it has its labels', (rule, labels, is) => {
-    expect(isAbout(rule, labels as Record<string, string>)).toBe(is);
+    expect(aboutOf(rule)(labels as Record<string, string>)).toBe(is);
   });
 });

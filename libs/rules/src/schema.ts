@@ -134,9 +134,12 @@ export const FIELDS = z.strictObject(
     summary: text('a text that says what is wrong', 500).describe(
       'A sentence; {{ $labels.NAME }}, {{ $value }} and {{ $value | percent }} are filled in',
     ),
-    action: text('a path to a runbook such as docs/runbooks/gpu-memory-high.md', 500).describe(
-      'The runbook: a path or an http(s) address',
-    ),
+    action: text('a path to a runbook such as docs/runbooks/gpu-memory-high.md', 500)
+      .refine(
+        (given) => !/^\w+:/.test(given) || (/^https?:\/\/\S+$/.test(given) && URL.canParse(given)),
+        'must be a path to a runbook or an http(s) address',
+      )
+      .describe('The runbook: a path or an http(s) address'),
   },
   { error: 'must be a mapping of fields' },
 );

@@ -26,8 +26,13 @@ export class HelmError extends Error {
 }
 
 /** Runs Helm. @throws HelmError */
-export async function runHelm(helm: string, args: readonly string[], input = ''): Promise<string> {
-  const child = spawn(helm, args, { stdio: 'pipe' });
+export async function runHelm(
+  helm: string,
+  args: readonly string[],
+  input = '',
+  environment: Record<string, string> = {},
+): Promise<string> {
+  const child = spawn(helm, args, { stdio: 'pipe', env: { ...process.env, ...environment } });
   child.stdin.end(input);
   const [out, error, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   if (code !== 0) throw new HelmError(error.trim());

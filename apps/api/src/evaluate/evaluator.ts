@@ -3,7 +3,7 @@ import { transaction } from '@vigil/store';
 import type { DataSource } from 'typeorm';
 import { isDefect, type DatabaseState, type Sql } from '../database.js';
 import type { ApiMetrics } from '../metrics.js';
-import { ALERT_STATES, decideLevels, isAbout, type Reading, type Rule } from '@vigil/rules';
+import { aboutOf, ALERT_STATES, decideLevels, type Reading, type Rule } from '@vigil/rules';
 import { dropAlerts, readAlerts, readBeat, tryLock, writeAlerts, writeBeat, type StoredAlert } from './alert-store.js';
 import { changedOf, keyOf } from './changed.js';
 import { readRules, type Answer } from './read-rules.js';
@@ -141,9 +141,8 @@ export class Evaluator {
     if (!(await tryLock(sql, scope))) return undefined;
     if (this.isElsewhere(await readBeat(sql, scope), now)) return undefined;
     const rules = this.options.rules();
-    const byName = new Map(rules.map(({ rule }) => [rule.name, rule]));
     const stored = await readAlerts(sql, scope);
-    const before = Map.groupBy(stored, ({ rule }) => rule);
+    const { known: before, strays } = apart(stored, rules);
     const options = { maxGapSeconds: this.maxGapSeconds, absenceCounts: this.absenceCounts(now) };
     const answers = await readRules(
       store,
@@ -155,7 +154,7 @@ export class Evaluator {
     let told = 0;
     for (const loaded of rules) {
       const { name } = loaded.rule;
-      const known = (before.get(name) ?? []).filter(({ labels }) => isAbout(loaded.rule, labels));
+      const known = before.get(name)!;
       const readings = this.readingsOf(loaded.rule, answers.get(loaded.rule)!, now);
       if (!readings) {
         alerts.push(...known);
@@ -175,8 +174,8 @@ export class Evaluator {
     }
     const written = new Map(stored.map((alert) => [keyOf(alert), alert]));
     await writeAlerts(sql, scope, changedOf(written, decided, this.options.intervalSeconds));
-    for (const name of this.status.keys()) if (!byName.has(name)) this.status.delete(name);
-    told += await recorder.retire(sql, stored, byName, now);
+    for (const name of this.status.keys()) if (!before.has(name)) this.status.delete(name);
+    told += await recorder.retire(sql, strays, before, now);
     await writeBeat(sql, scope, now);
     this.count([...alerts, ...decided], rules);
     return told;
@@ -231,4 +230,16 @@ export class Evaluator {
       for (const state of ALERT_STATES)
         metrics.alerts.set({ rule: rule.name, state }, counts.get(`${rule.name} ${state}`)?.length ?? 0);
   }
+}
+
+/** The alerts of each rule, and those of no rule any more: it is gone or off, or was changed and is no longer about them. Pure. */
+function apart(
+  stored: readonly StoredAlert[],
+  rules: readonly LoadedRule[],
+): { known: Map<string, StoredAlert[]>; strays: StoredAlert[] } {
+  const known = new Map<string, StoredAlert[]>(rules.map(({ rule }) => [rule.name, []]));
+  const abouts = new Map(rules.map(({ rule }) => [rule.name, aboutOf(rule)]));
+  const strays: StoredAlert[] = [];
+  for (const alert of stored) (abouts.get(alert.rule)?.(alert.labels) ? known.get(alert.rule)! : strays).push(alert);
+  return { known, strays };
 }

@@ -3,7 +3,7 @@ import type { Logger } from '@vigil/service';
 import type { Sql } from '../database.js';
 import type { Channel } from '../notify/channels.js';
 import { contextOf, isStatus, type Message, type TransitionContext } from '../notify/message.js';
-import { isAbout, isUnresolved, type Rule, type Transition } from '@vigil/rules';
+import { isUnresolved, type Rule, type Transition } from '@vigil/rules';
 import {
   addNotifications,
   addTransition,
@@ -47,22 +47,31 @@ export class Recorder {
   }
 
   /**
-   * Ends the alerts of rules that are gone or off, and those that a changed rule is no longer about: nobody looks at them any
-   * more, so those that people were told of are told to be over, with the reason.
-   * @param rules those that are evaluated, by name
+   * Ends alerts of no rule: nobody looks at them any more, so those that people were told of are told to be over, with the
+   * reason.
+   * @param rules the names of those that are evaluated: an alert of such a one is what the rule was changed away from
    * @returns how many messages were put into the outbox
    */
-  async retire(sql: Sql, stored: readonly StoredAlert[], rules: ReadonlyMap<string, Rule>, now: Date): Promise<number> {
+  async retire(
+    sql: Sql,
+    strays: readonly StoredAlert[],
+    rules: ReadonlyMap<string, unknown>,
+    now: Date,
+  ): Promise<number> {
     const { scope } = this.options;
+    for (const [rule, alerts] of Map.groupBy(strays, (alert) => alert.rule))
+      await dropAlerts(
+        sql,
+        scope,
+        rule,
+        alerts.map(({ fingerprint }) => fingerprint),
+      );
     let told = 0;
-    for (const alert of stored) {
-      const present = rules.get(alert.rule);
-      if (present && isAbout(present, alert.labels)) continue;
+    for (const alert of strays) {
       const { rule, fingerprint, labels, state: from, value } = alert;
-      await dropAlerts(sql, scope, rule, [fingerprint]);
       const last = isUnresolved(alert) ? await lastContext(sql, scope, rule, fingerprint) : undefined;
       if (!last) continue;
-      const reason = present ? { ruleChanged: true as const } : { ruleRemoved: true as const };
+      const reason = rules.has(rule) ? { ruleChanged: true as const } : { ruleRemoved: true as const };
       const context = { ...(last as unknown as TransitionContext), ...reason };
       const ended = { rule, fingerprint, labels, from, to: 'resolved' as const, at: now, value, context };
       const id = await addTransition(sql, scope, ended);

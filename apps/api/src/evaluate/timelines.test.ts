@@ -6,12 +6,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { toPrometheusRules } from '@vigil/rules';
+import { parseRule, toPrometheusRules } from '@vigil/rules';
 import { expand, expectations, expectedStates, nodeOf, TIMELINES, timelineRule } from '@vigil/rules/testing';
 import { createLogger, createRegistry } from '@vigil/service';
 import { findSignal } from '@vigil/signals';
-import { connect, createStore, writeGpuSamples } from '@vigil/store';
-import { gpuRow } from '@vigil/store/testing';
+import { connect, createStore, writeGpuSamples, writeRequests } from '@vigil/store';
+import { gpuRow, requestRow } from '@vigil/store/testing';
 import { createTestDatabase, until, type TestDatabase } from '@vigil/testing';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -113,6 +113,86 @@ describe('the evaluator over PostgreSQL', () => {
       const wanted = expectations(timeline).flatMap(([, text]) => text.match(/firing@/g) ?? []);
       expect(found.length, timeline.name).toBe(wanted.length);
     });
+  });
+});
+
+describe('a sample that comes late', () => {
+  const begin = Date.parse('2026-03-02T10:00:00Z');
+  const at = (seconds: number) => new Date(begin + seconds * 1000);
+  let database: TestDatabase;
+  let store: DataSource;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    store = createStore({ url: database.url, applicationName: 'test' });
+    await connect(store, database.url);
+  });
+  afterAll(async () => {
+    await store.destroy();
+    await database.drop();
+  });
+
+  const SHARE = parseRule(
+    'alert: LATE\nsignal: request.error.ratio\nover: 5m\nby: []\ncondition: { above: 0.5 }\nseverity: info\nsummary: x\naction: x',
+    'late.yaml',
+  ).rule!;
+
+  it('is believed as soon as it is there, for as long as it counts, and told once', async () => {
+    let now = at(0);
+    const told: string[] = [];
+    class Listening extends Recorder {
+      override async record(...[sql, loaded, transition]: Parameters<Recorder['record']>): Promise<number> {
+        if (transition.notify) told.push(`${loaded.rule.name} ${transition.to}`);
+        return super.record(sql, loaded, transition);
+      }
+    }
+    const gauge = timelineRule({ name: 'late', samples: '', expect: '', rule: { noData: 'keep' } }, 0, 15);
+    const rules = [gauge, SHARE].map((rule) => ({ rule, steps: [], hasRunbook: false }));
+    const evaluator = new Evaluator({
+      store,
+      scope: 'late',
+      rules: () => rules,
+      recorder: new Listening({ scope: 'late', channels: [], publicUrl: () => '', log }),
+      intervalSeconds: 15,
+      graceSeconds: 0,
+      database: new DatabaseState(),
+      metrics: createMetrics(createRegistry('test', '0')),
+      log,
+      onMessages: () => undefined,
+      now: () => now,
+    });
+    const beat = async (seconds: number) => {
+      now = at(seconds);
+      await evaluator.beat();
+      const rows = await database.query('SELECT rule, state FROM alert ORDER BY rule');
+      return Object.fromEntries(rows.map(({ rule, state }) => [rule, state]));
+    };
+    const sample = (seconds: number, ratio: number) =>
+      writeGpuSamples(store, [gpuRow(ratio, { time: at(seconds), node: nodeOf(0) })]);
+    const request = (seconds: number, ok: boolean) =>
+      writeRequests(store, [
+        requestRow({
+          endedAt: at(seconds),
+          responseId: `r${seconds}`,
+          ...(!ok && { outcome: 'error', errorType: '500' }),
+        }),
+      ]);
+    await sample(0, 0.95);
+    await request(-10, true);
+    expect(await beat(0)).toEqual({ LATE: 'inactive', T01: 'firing' });
+    expect(await beat(120)).toMatchObject({ T01: 'no_data' });
+    // What was read a minute ago arrives now: it was never over, and is not told twice. Neither has the share been well.
+    await sample(75, 0.96);
+    await request(70, false);
+    await request(71, false);
+    expect(await beat(135)).toEqual({ LATE: 'firing', T01: 'firing' });
+    // Older than what is known, it changes nothing of the latest reading.
+    await sample(60, 0.1);
+    expect(await beat(150)).toMatchObject({ T01: 'firing' });
+    // Too late to count at all.
+    await request(-200, true);
+    await request(-201, true);
+    expect(await beat(165)).toMatchObject({ LATE: 'firing' });
+    expect(told).toEqual(['T01 firing', 'T01 no_data', 'LATE firing']);
   });
 });
 

@@ -63,14 +63,15 @@ export class Dispatcher {
    * @returns whether there may be more at once
    * @throws the driver's error where PostgreSQL is away
    */
-  async pass(now = new Date()): Promise<boolean> {
+  async pass(now?: Date): Promise<boolean> {
     const { store, scope } = this.options;
     if (this.names.length === 0 || !(await isAnythingDue(store, scope, this.names))) return false;
     await this.options.incidents.prepare(INCIDENT_WAIT_MS);
     return transaction(store, async (sql) => {
       if (!(await tryDispatchLock(sql, scope))) return false;
       const events = await this.explained(sql, await readEvents(sql, scope, AT_ONCE));
-      await this.dispatch(sql, events, now);
+      // Not before what happened: a silence that began before an alert fired is active for it, however long this took.
+      await this.dispatch(sql, events, now ?? new Date());
       await dropEvents(
         sql,
         events.map(({ notificationId }) => notificationId),

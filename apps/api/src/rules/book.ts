@@ -1,4 +1,4 @@
-import { errorMessage, type Logger } from '@vigil/service';
+import { describeError, errorMessage, type Logger } from '@vigil/service';
 import {
   adopt,
   enableRules,
@@ -118,11 +118,13 @@ export class RuleBook {
 
   /** Looks at the folders from now on. A look that hangs, as network volumes do, is not followed by another. */
   watch(): void {
+    const { log } = this.options;
     let isLooking = false;
     const look = async (): Promise<void> => {
       if (isLooking) return;
       isLooking = true;
-      await this.look();
+      // A fault of ours must not end a process that alerts.
+      await this.look().catch((error: unknown) => log.error({ reason: describeError(error) }, 'rules were not read'));
       isLooking = false;
     };
     this.timer = setInterval(() => void look(), this.options.everySeconds * 1000);

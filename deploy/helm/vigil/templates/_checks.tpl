@@ -41,6 +41,9 @@
 {{- if and $v.api.ingress.enabled (not $v.api.ingress.host) -}}
 {{- fail "api.ingress.enabled needs a host name: set api.ingress.host." -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z]" (include "vigil.fullname" .)) -}}
+{{- fail (printf "Services would be called %s-…, and Kubernetes takes no service whose name begins with a digit: set fullnameOverride." (include "vigil.fullname" .)) -}}
+{{- end -}}
 {{- include "vigil.checkTags" . -}}
 {{- range $component, $own := dict
   "runtime" (list "HOST" "LOG_LEVEL" "DATA_DIR" "HOME" "RUNTIME_PORT" "ENGINE" "UPSTREAMS" "MODEL" "MODEL_NAME" "CONTEXT_SIZE" "API_KEYS" "LLAMA_GPU" "OTEL_EXPORTER_OTLP_ENDPOINT" "NODE_NAME")

@@ -25,7 +25,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "vigil.labels" $names | nindent 8 }}
+        {{- include "vigil.podLabels" $names | nindent 8 }}
         vigil/nodes: {{ $kind }}
       {{- with $v.podAnnotations }}
       annotations:
@@ -63,7 +63,9 @@ spec:
             {{- if $v.modelVolume.hostPath }}
             {{- include "vigil.env" (list "MODEL_VOLUME" "/host/models") | nindent 12 }}
             {{- end }}
-            {{- include "vigil.furtherEnv" $v | nindent 12 | trimSuffix " " }}
+            {{- range $name, $value := $v.env }}
+            {{- include "vigil.env" (list $name $value) | nindent 12 }}
+            {{- end }}
           {{- with $v.envFrom }}
           envFrom:
             {{- toYaml . | nindent 12 }}

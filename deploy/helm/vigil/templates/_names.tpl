@@ -1,17 +1,16 @@
 {{- define "vigil.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 38 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Cut at 40 characters: the longest suffix, and what Kubernetes appends to pods' names, still fit into 63. */}}
+{{/*
+Cut at 38 characters: with the longest suffix (-collector-gpu), and the hash that Kubernetes appends in labels, it fits into 63.
+A release may have dots in its name, a service may not.
+*/}}
 {{- define "vigil.fullname" -}}
 {{- $name := include "vigil.name" . -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
-{{- end -}}
+{{- $whole := printf "%s-%s" .Release.Name $name -}}
+{{- if contains $name .Release.Name -}}{{- $whole = .Release.Name -}}{{- end -}}
+{{- default $whole .Values.fullnameOverride | replace "." "-" | trunc 38 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* What selects a component's pods. Called with (dict "root" $ "component" "api"). It never changes over upgrades. */}}
@@ -27,6 +26,15 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: vigil
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Without versions: pods are not to be replaced because the chart's own changed. */}}
+{{- define "vigil.podLabels" -}}
+{{ include "vigil.selector" . }}
+app.kubernetes.io/part-of: vigil
 {{- with .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}

@@ -76,13 +76,6 @@ securityContext:
     fieldRef: { fieldPath: spec.nodeName }
 {{- end -}}
 
-{{/* "env" and "envFrom" of values; what the chart sets itself is refused in _checks.tpl. */}}
-{{- define "vigil.furtherEnv" -}}
-{{- range $name, $value := .env }}
-{{ include "vigil.env" (list $name $value) }}
-{{- end }}
-{{- end -}}
-
 {{/* Live restarts a process that hangs; ready keeps requests away. (dict "port" "http") */}}
 {{- define "vigil.probes" -}}
 livenessProbe:

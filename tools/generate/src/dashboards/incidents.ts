@@ -6,7 +6,7 @@ import { POSTGRES, quantileQuery, rateQuery } from './queries.js';
 import { alertLink, FIRING_SQL, firingColumns, labelsIn, MESSAGES, SEVERITIES, STATES } from './sql.js';
 import { say, type Language } from './words.js';
 
-const RULES = 'rule IN (${rule:sqlstring})';
+const RULES = `rule ~ '^(\${rule:regex})$'`;
 
 /** What fires, what fired, why, and who was told; and whether Vigil itself is well. */
 export function incidents(language: Language, limits: Limits): DashboardFile {
@@ -20,7 +20,11 @@ export function incidents(language: Language, limits: Limits): DashboardFile {
     ],
     filters: [],
     sql: true,
-    more: [listed('rule', say(language, ['Rule', '规则']), POSTGRES).query(RULE_NAMES)],
+    more: [
+      listed('rule', say(language, ['Rule', '规则']), POSTGRES)
+        .query(RULE_NAMES)
+        .allValue('.*'),
+    ],
     rows: [
       { panels: figures(kit) },
       { title: ['Alerts', '告警'], panels: alerts(kit) },

@@ -3,7 +3,7 @@ import { frame, type DashboardFile } from './frame.js';
 import { GPU, Kit, LONG } from './kit.js';
 import { COLOURS, plain, type Limits } from './meaning.js';
 import { mapped, promTable, sqlTable, stat, states, type Placed } from './panels.js';
-import { where } from './queries.js';
+import { signalQuery, where } from './queries.js';
 import type { Language } from './words.js';
 
 const FILTERS: readonly Label[] = ['node', 'gpu'];
@@ -86,19 +86,20 @@ function figures(kit: Kit): Placed[] {
       `sum(vigil_gpu_device_up{${filter}})`,
     ),
     kit.signalStat('gpu.missing', size),
-    stat({
+    kit.signalStat('gpu.xid.count', size, {
       title: kit.say('Critical XIDs, 1 h', '严重 XID（1 小时）'),
       description: 'Errors of the last hour that mean a faulty device or link, as the driver reported them.',
       unit: 'none',
-      queries: [
-        {
-          expr: `sum(increase(vigil_gpu_events_total{kind="xid",class="critical",${filter}}[1h]))`,
-          legend: 'XIDs',
-        },
-      ],
       decimals: 0,
+      queries: [
+        signalQuery(kit.signal('gpu.xid.count'), {
+          filters: FILTERS,
+          window: '1h',
+          only: { class: 'critical' },
+          legend: 'XIDs',
+        }),
+      ],
       steps: [...plain(COLOURS.good), { value: 1, color: COLOURS.bad }],
-      ...size,
     }),
     kit.signalStat('gpu.memory.ratio', size, {
       title: kit.say('Fullest GPU', '显存最满的 GPU'),

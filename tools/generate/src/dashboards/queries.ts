@@ -74,11 +74,13 @@ export interface Asked {
   window?: string;
   how?: Aggregate;
   legend?: string;
+  /** Wanted values of labels. */
+  only?: Matchers;
 }
 
 /** A signal's PromQL, filtered by those of the dashboard's variables whose label it has. */
-export function signalQuery(signal: Signal, { by = [], filters, window = WINDOW, how, legend }: Asked): Query {
-  const matchers = marked(filters.filter((label) => signal.labels.includes(label)));
+export function signalQuery(signal: Signal, { by = [], filters, window = WINDOW, how, legend, only }: Asked): Query {
+  const matchers = { ...only, ...marked(filters.filter((label) => signal.labels.includes(label))) };
   return { expr: unmarked(signal.promql(by, window, matchers, how)), legend: legend ?? legendOf(by) };
 }
 

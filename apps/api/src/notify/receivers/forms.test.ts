@@ -36,6 +36,20 @@ const texts = (value: unknown): string[] =>
 const alone = batch([hostile()]);
 const group = batch([hostile(), hostile({ status: 'resolved' })], { group: { ...HOSTILE } });
 
+it('what a rule names as its runbook leads nowhere else, and calls nobody', () => {
+  const address = 'https://vigil/a)[x](https://evil.example)|<!channel>"onclick="x`';
+  const links = { alert: 'https://vigil/a', runbook: null };
+  const given = batch([message({ links }, { action: address, file: address })]);
+  const target = service.target('/');
+  for (const text of texts(toSlack(given))) expect(text).not.toMatch(/<[!@#]|<https:\/\/evil/);
+  for (const receiver of [dingtalk({ name: 'r', target }), wecom({ name: 'r', target })])
+    for (const text of texts(receiver.render(given, 'k'))) {
+      expect(text).not.toMatch(/<|`|\|/);
+      for (const [, to] of text.matchAll(/\]\(([^)]*)\)/g)) expect(to).toMatch(/^https:\/\/vigil\//);
+    }
+  expect(mailHtml(given)).not.toMatch(/"\s*onclick=|<!channel/);
+});
+
 describe.each([
   ['one alert', alone],
   ['a group', group],
