@@ -14,6 +14,7 @@ const PROGRAMS = {
   bench: 'tools/bench/dist/main.js',
   generate: 'tools/generate/dist/main.js',
   model: 'tools/model/dist/main.js',
+  compose: 'tools/compose/dist/main.js',
 };
 const [command = 'start', ...rest] = process.argv.slice(2);
 // The answer of `npx vigil` may be read by a program: what is done before it goes to standard error.

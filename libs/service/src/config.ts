@@ -1,18 +1,19 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { UserError } from './errors.js';
+import { errorMessage, UserError } from './errors.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads a configuration from the environment. The schema is a flat object whose keys are the variables' names.
- * An empty value counts as unset.
+ * An empty value counts as unset. A secret may lie in a file: `DATABASE_URL_FILE` names the one that holds `DATABASE_URL`.
  *
  * @throws UserError one sentence a wrong variable, naming it, what it holds and what it may hold.
  */
 export function readConfig<S extends z.ZodObject>(schema: S, env: Environment = process.env): z.output<S> {
   const given: Record<string, string> = {};
   for (const name of Object.keys(schema.shape)) {
-    const value = env[name]?.trim();
+    const value = env[name]?.trim() || (isSecret(name) ? readSecretFile(name, env) : undefined);
     if (value !== undefined && value !== '') given[name] = value;
   }
   const result = schema.safeParse(given);
@@ -23,6 +24,23 @@ export function readConfig<S extends z.ZodObject>(schema: S, env: Environment = 
     return `${name} ${held}: ${issue.message}.`;
   });
   throw new UserError(sentences.join('\n'));
+}
+
+/** What the file holds that `NAME_FILE` names; the variable itself wins. Its content is never printed. */
+function readSecretFile(name: string, env: Environment): string | undefined {
+  const path = env[`${name}_FILE`]?.trim();
+  if (path === undefined || path === '') return undefined;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new UserError(
+      `${name}_FILE names ${path}, which can not be read (${errorMessage(error)}). Set it to a file that this user may read, or set ${name}.`,
+    );
+  }
+  if (text === '')
+    throw new UserError(`${name}_FILE names ${path}, which is empty. Write the value of ${name} into it.`);
+  return text;
 }
 
 /** Values of such variables are never printed. */

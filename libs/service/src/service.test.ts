@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { Module } from '@nestjs/common';
 import { pino } from 'pino';
@@ -55,6 +58,28 @@ describe('the configuration', () => {
 
   it('names every wrong variable at once', () => {
     expect(() => readConfig(schema, { PORT: 'x', ON: 'y' })).toThrow(/PORT is "x".*\nON is "y"/);
+  });
+
+  it('reads a secret from the file that NAME_FILE names; the variable itself wins', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vigil-secret-'));
+    try {
+      const [file, empty] = [join(folder, 'url'), join(folder, 'empty')];
+      writeFileSync(file, 'https://user:hidden@host/\n');
+      writeFileSync(empty, '\n');
+      const read = (env: Record<string, string>) => readConfig(schema, env);
+      expect(read({ WEBHOOK_URL_FILE: file }).WEBHOOK_URL).toBe('https://user:hidden@host/');
+      expect(read({ WEBHOOK_URL_FILE: file, WEBHOOK_URL: 'http://b' }).WEBHOOK_URL).toBe('http://b');
+      expect(read({ SOURCE_FILE: join(folder, 'none') }).SOURCE).toBe('auto');
+      expect(() => read({ WEBHOOK_URL_FILE: empty })).toThrow(`WEBHOOK_URL_FILE names ${empty}, which is empty.`);
+      expect(() => read({ WEBHOOK_URL_FILE: join(folder, 'none') })).toThrow(
+        /^WEBHOOK_URL_FILE names .*ENOENT.* or set WEBHOOK_URL\.$/,
+      );
+      writeFileSync(file, 'ftp://user:hidden@host');
+      expect(() => read({ WEBHOOK_URL_FILE: file })).toThrow('WEBHOOK_URL is wrong: a URL');
+      expect(() => read({ WEBHOOK_URL_FILE: file })).not.toThrow('hidden');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it.each([

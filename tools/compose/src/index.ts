@@ -1,0 +1,1 @@
+export { checkService, readCompose } from './stack-file.js';
