@@ -156,7 +156,18 @@ class Writer:
                 template = self.strange().capitalize() + " " + self.pick(["my {n}.", "me my {n}.", "my {n}?", "my {n}!", "to me my {n}.", "what my {n} is.", "what my {n} was?"])
             elif p < 0.2:
                 template = self.wrap(template, lang)
+            elif p < 0.55:
+                template = self.built(lang)
         return self.typed(lead + template.replace("{n}", noun), chance)
+
+    def built(self, lang):
+        parts = ASK_PARTS[lang]
+        if self.r.random() < 0.3:
+            text = self.pick(parts["whole"])
+        else:
+            text = self.pick(parts["open"]) + (" " if lang == "en" else "") + self.pick(parts["verb"]) + self.pick(parts["tail"]) + self.pick(parts["end"])
+        text = text.replace("{m}", "my {n}" if lang == "en" else "我的{n}").replace("{k}", "{n}")
+        return text[0].upper() + text[1:] if self.r.random() < 0.85 else text
 
     def ask(self, kind, lang, facts, wording=ASK, chance=0.12):
         said = KINDS[kind][lang]["said"]
@@ -209,7 +220,7 @@ class Writer:
             text = self.pick([f"What is {a} {sign} {b}?", f"{a} {sign} {b}", f"{a}{sign}{b}=?", f"Calculate {a} {sign} {b}.", f"What is {a} {word} {b}?",
                               f"How much is {a} {word} {b}?", f"Compute {a}{sign}{b}", f"{a} {sign} {b} = ?", f"Please work out {a} {sign} {b}.", f"Can you tell me what {a} {word} {b} is?"])
         else:
-            text = self.pick([f"{a}{sign}{b}等于多少？", f"{a}{word}{b}是多少？", f"计算{a}{sign}{b}。", f"请算一下{a} {sign} {b}", f"{a} {sign} {b} = ?", f"{a}{word}{b}等于几？", f"帮我算{a}{word}{b}。"])
+            text = self.pick([f"{a}{sign}{b}等于多少？", f"{a}{word}{b}是多少？", f"计算{a}{sign}{b}。", f"请算一下{a} {sign} {b}", f"{a} {sign} {b} = ?", f"{a}{word}{b}等于几？", f"帮我算{a}{word}{b}。", f"{a} {word} {b} 等于多少？", f"{a} {sign} {b} 等于多少？"])
         said = {"+": "+", "-": "-", "x": "×"}[op]
         return [text, steps, f"{a} {said} {b} = {result}"]
 
@@ -237,7 +248,7 @@ class Writer:
         kind = self.pick(["repeat", "count", "translate"])
         if kind == "repeat":
             words = " ".join(self.pick([self.syllables().lower(), self.pick(WORDS)[0]]) for _ in range(r.randint(1, 4))) if lang == "en" else "".join(self.pick(WORDS)[1] for _ in range(r.randint(1, 3)))
-            text = self.pick({"en": ["Repeat: {w}", "Say {w}", "Repeat after me: {w}", "Please say: {w}"], "zh": ["重复：{w}", "跟我说：{w}", "请说：{w}"]}[lang]).replace("{w}", words)
+            text = self.pick({"en": ["Repeat: {w}", "Say {w}", "Repeat after me: {w}", "Please say: {w}", 'Say "{w}".', 'Repeat "{w}".'], "zh": ["重复：{w}", "跟我说：{w}", "请说：{w}"]}[lang]).replace("{w}", words)
             return [text, {"en": f"I shall repeat: {words}.", "zh": f"我要重复：{words}。"}[lang], words]
         if kind == "count":
             a = r.randint(1, 20)
@@ -257,6 +268,14 @@ class Writer:
         if p < 0.90: return self.instruct(lang)
         return self.outside(lang)
 
+    def opening(self, lang):
+        p = self.r.random()
+        if p < 0.45: return self.talk(lang)
+        if p < 0.60: return self.outside(lang)
+        if p < 0.75: return self.arithmetic(lang)
+        if p < 0.90: return self.instruct(lang)
+        return self.ask(self.pick(list(KINDS)), lang, {})
+
     def lang(self):
         return "en" if self.r.random() < 0.58 else "zh"
 
@@ -266,6 +285,10 @@ class Writer:
         r = self.r
         lang = self.lang()
         p = r.random()
+        if p < 0.1:
+            # Whoever tries a model greets it first, and tells it nothing.
+            rows = [self.opening(lang) for _ in range(self.pick([1, 1, 1, 2, 3]))]
+            return {"system": self.pick(SYSTEM) if r.random() < 0.12 else "", "turns": rows}
         turns = r.randint(0, 6) if p < 0.35 else r.randint(3, 24) if p < 0.6 else r.randint(16, most)
         kinds = r.sample(list(KINDS), self.pick([0, 1, 1, 2, 3, 4, 4]))
         facts = {}

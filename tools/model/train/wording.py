@@ -74,14 +74,17 @@ ASK = {
             "Please repeat my {n}.", "Write my {n}.", "Show my {n}.", "Print my {n}.", "Spell my {n}.", "Give my {n}.", "Report my {n}.", "Mention my {n}.",
             "I wonder if you know my {n}.", "Let us see if you remember my {n}.", "Is there a {n} you know of me?", "Find my {n}.", "Look back and tell me my {n}.",
             "Help me remember my {n}.", "How about my {n}?", "You remember my {n}, right?", "Which {n} did I say?", "What did I tell you about my {n}?",
+            "What do you have as my {n}?", "I need my {n}.", "My {n}, please.", "Which is my {n}?", "Say again what my {n} is.", "Try to recall my {n}.",
+            "Tell me what you know about my {n}.", "Let me know my {n}.", "Do you have my {n} in mind?", "What would my {n} be?", "Repeat what I told you about my {n}.",
+            "I want to hear my {n} from you.", "Guess what I want: my {n}.", "Bring back my {n}.", "Could you repeat my {n} for me?", "See if you can tell me my {n}.",
             "Did you note my {n}? What is it?", "What have I told you: which {n} is mine?", "I can not remember my {n}.", "Test: my {n}?", "Can you say what my {n} is?", "Please tell me: what is my {n}?",
         ],
-        "name": ["Who am I?", "What am I called?", "How am I called?", "Do you know who I am?", "What do people call me?"],
-        "city": ["Where do I live?", "Where am I from?", "In which city do I live?", "Which city do I live in?", "Where is my home?"],
+        "name": ["Who am I?", "What am I called?", "How am I called?", "Do you know who I am?", "What do people call me?", "How do people call me?", "By which name do I go?", "What should you call me?"],
+        "city": ["Where do I live?", "Where am I from?", "In which city do I live?", "Which city do I live in?", "Where is my home?", "Which place do I live in?", "What town am I from?", "Where is it that I live?"],
         "code": ["What was the code?", "Which code did I give you?", "What is the code?"],
         "number": ["What was the number?", "Which number did I give you?", "Which number do I like?"],
         "colour": ["Which colour do I like?", "What colour do I like best?", "Which color do I love?"],
-        "dog": ["What is my dog called?", "How is my dog called?", "What is the name of my dog?", "What's my dog's name?"],
+        "dog": ["What is my dog called?", "How is my dog called?", "What is the name of my dog?", "What's my dog's name?", "What do I call my dog?", "Which name does my dog have?", "What is the dog called?"],
     },
     "zh": {
         "any": [
@@ -89,14 +92,15 @@ ASK = {
             "我告诉过你的{n}是什么？", "你知道我的{n}吗？", "我忘了我的{n}，是什么？", "那我的{n}呢？", "我之前说的{n}是什么？",
             "刚才我说我的{n}是什么？", "我的{n}是哪个？", "请说出我的{n}。", "能说说我的{n}吗？", "请重复我的{n}。", "请问我的{n}是什么？",
             "我说过我的{n}，是什么来着？", "我的{n}是什么来着？", "你应该知道我的{n}，是什么？", "写出我的{n}。", "找一下我的{n}。", "我想知道我的{n}。", "看看前面，我的{n}是什么？", "帮我想想我的{n}。",
-            "你记下我的{n}了吗？", "我的{n}，你还知道吗？", "测试：我的{n}？", "我说的{n}是哪个？", "给我我的{n}。", "我的{n}叫什么？",
+            "把我的{n}告诉我。", "我的{n}你知道吗？", "再说一遍我的{n}。", "我的{n}到底是什么？", "请回忆我的{n}。", "之前提到的{n}是什么？", "我想确认一下我的{n}。",
+            "麻烦告诉我我的{n}。", "说说看，我的{n}是什么？", "还记得吗，我的{n}是什么？", "你记下我的{n}了吗？", "我的{n}，你还知道吗？", "测试：我的{n}？", "我说的{n}是哪个？", "给我我的{n}。", "我的{n}叫什么？",
         ],
-        "name": ["我叫什么？", "我叫什么名字？", "我是谁？", "你知道我是谁吗？", "大家叫我什么？"],
-        "city": ["我住在哪里？", "我住在哪个城市？", "我来自哪里？", "我是哪里人？", "我家在哪里？"],
+        "name": ["我叫什么？", "我叫什么名字？", "我是谁？", "你知道我是谁吗？", "大家叫我什么？", "别人怎么叫我？", "我的姓名是什么？", "我姓什么叫什么？", "你要叫我什么？"],
+        "city": ["我住在哪里？", "我住在哪个城市？", "我来自哪里？", "我是哪里人？", "我家在哪里？", "我家在哪座城？", "我住在什么地方？", "我是从哪里来的？"],
         "code": ["代码是什么？", "密码是多少？", "我给你的代码是什么？"],
         "number": ["数字是多少？", "我喜欢哪个数字？", "我给你的数字是多少？"],
         "colour": ["我喜欢什么颜色？", "我最喜欢哪种颜色？"],
-        "dog": ["我的狗叫什么？", "我家小狗叫什么名字？", "狗叫什么？"],
+        "dog": ["我的狗叫什么？", "我家小狗叫什么名字？", "狗叫什么？", "我的狗狗怎么叫？", "那只狗叫什么名字？", "我怎么叫我的狗？"],
     },
 }
 
@@ -111,6 +115,27 @@ HELD_ASK = {
     "zh": {
         "any": ["提醒我一下，我的{n}是什么？", "考考你，我的{n}是什么？", "我前面讲过的{n}是哪一个？", "查一下我的{n}。", "你有没有记下我的{n}？"],
         "name": ["你该怎么称呼我？", "我姓甚名谁？"], "city": ["我的家在哪座城市？"], "code": [], "number": [], "colour": [], "dog": ["我家的狗怎么称呼？"],
+    },
+}
+
+# Questions put together: far more wordings than a list would hold, so that one never seen is understood as well.
+ASK_PARTS = {
+    "en": {
+        "open": ["Can you", "Could you", "Would you", "Will you", "I want you to", "I would like you to", "Are you able to", "I wonder whether you can", "I am not sure if you can",
+                 "Let me see whether you can", "I hope you can", "Maybe you can", "It would be nice if you could", "I am interested if you can", "You can surely", "Now try to", "Be so kind and", "Go back and", "Please"],
+        "verb": ["tell me {m}", "say {m}", "repeat {m}", "recall {m}", "remember {m}", "name {m}", "give me {m}", "find {m}", "write {m} down", "bring up {m}", "look for {m} and say it", "say what {m} is",
+                 "tell me what {m} is", "tell me what I said {m} is", "tell me which {k} I have", "tell me the {k} that I told you", "answer what {m} is", "read {m} back to me", "look through what I wrote and tell me {m}"],
+        "tail": ["", "", "", " now", " again", " once more", " for me", ", please", " from before", " as I told you"],
+        "end": [".", ".", "?", "?", ""],
+        "whole": ["Some idea about {m}?", "A test for you: {m}?", "A small question: which is {m}?", "{m}: what is it?", "{m}, do you have it?", "What about {m}?", "Is {m} known to you? Say it.", "Which {k} is mine?", "The {k} I told you is which?",
+                  "You were told {m}; which is it?", "I said {m} some time ago. Well?", "What is it, {m}?", "Let us test you with {m}.", "Search above for {m}.", "What did I call {m}?", "According to me, what is {m}?"],
+    },
+    "zh": {
+        "open": ["请", "请你", "麻烦你", "能不能", "可不可以", "你能", "你可以", "我想让你", "试着", "帮我", "我看看你能不能", "希望你能", "现在", "再", "往回看，"],
+        "verb": ["说一下{m}", "告诉我{m}", "重复{m}", "回忆{m}", "写出{m}", "讲讲{m}", "说说{m}是什么", "找出{m}", "念一下{m}", "回答{m}是什么", "说出我告诉你的{k}", "报一下{m}", "从前文找到{m}"],
+        "tail": ["", "", "", "吧", "好吗", "，谢谢"],
+        "end": ["。", "？", ""],
+        "whole": ["小测验：{m}？", "{m}是哪一个？", "{m}，说说看。", "{m}你记住了没有？是什么？", "我对你说过的{k}是哪个？", "还知道{m}吗？", "{m}是什么，你说。", "关于{m}，我说过什么？", "我的那个{k}是什么？", "前文里{m}是什么？", "猜我要问什么：{m}。", "{m}究竟是哪个？"],
     },
 }
 
@@ -152,8 +177,9 @@ TRANSLATE = {
 }
 GREET = {
     "en": [("Hello!", "Hello! How can I help you?"), ("Hi", "Hello! How can I help you?"), ("Good morning", "Good morning! How can I help you?"),
-           ("Hey there", "Hello! How can I help you?"), ("Hello", "Hello! How can I help you?"), ("Good evening!", "Good evening! How can I help you?")],
-    "zh": [("你好", "你好！有什么可以帮你？"), ("你好！", "你好！有什么可以帮你？"), ("早上好", "早上好！有什么可以帮你？"), ("嗨", "你好！有什么可以帮你？"), ("晚上好！", "晚上好！有什么可以帮你？")],
+           ("Hey there", "Hello! How can I help you?"), ("Hello", "Hello! How can I help you?"), ("Hi!", "Hello! How can I help you?"), ("hello!", "Hello! How can I help you?"),
+           ("Hi there!", "Hello! How can I help you?"), ("Hello there", "Hello! How can I help you?"), ("Good afternoon", "Good afternoon! How can I help you?"), ("Good evening!", "Good evening! How can I help you?")],
+    "zh": [("你好", "你好！有什么可以帮你？"), ("你好！", "你好！有什么可以帮你？"), ("早上好", "早上好！有什么可以帮你？"), ("嗨", "你好！有什么可以帮你？"), ("您好", "你好！有什么可以帮你？"), ("你好啊", "你好！有什么可以帮你？"), ("晚上好！", "晚上好！有什么可以帮你？")],
 }
 TALK = {
     "en": [(["How are you?", "How are you doing?", "How is it going?"], "They ask how I am.", "I am fine, thank you."),
@@ -180,7 +206,7 @@ PASSING = {
 FILL = {
     "en": {"x": "rice soup bread pizza noodles salad fish curry".split(), "y": "nice bad cold warm sunny rainy windy grey".split(),
            "z": "tired happy hungry sad busy late bored nervous".split(), "p": "park market library school beach museum station office".split(),
-           "t": "music history football space trains cooking art physics birds chess computers dinosaurs love money politics the sea gardens poetry".split()},
+           "t": "music history football space trains cooking art physics birds chess computers dinosaurs love money politics the sea gardens poetry latency tokens memory servers networks databases queues models".split()},
     "zh": {"x": "米饭 面条 汤 饺子 比萨 沙拉 鱼 包子".split(), "y": "很好 不好 很冷 很热 晴朗 下雨".split(), "z": "累 开心 饿 难过 忙 无聊 紧张".split(),
            "p": "公园 市场 图书馆 学校 海边 博物馆 车站 公司".split(),
            "t": "音乐 历史 足球 太空 火车 烹饪 艺术 物理 鸟类 象棋 电脑 恐龙 爱情 金钱 政治 大海 花园 诗歌".split()},
@@ -189,11 +215,12 @@ OUTSIDE = {
     "en": ["Write a poem about {t}.", "Explain {t} to me.", "Who invented {t}?", "Write a Python program for {t}.", "What do you think about {t}?",
            "Give me the news about {t}.", "How do I learn {t}?", "What is the capital of France?", "Who won the World Cup?", "Write an essay on {t}.",
            "Summarise this text about {t}: it was long and full of words.", "What is the meaning of life?", "Solve the equation x^2 = {d}.",
-           "Why is the sky blue?", "Which {t} book should I read?", "Who is the president?", "Plan a trip to the {p}.", "How far is the moon?",
+           "Explain {t} in one sentence.", "Why does {t} matter?", "What does {t} mean?", "Why is my {p} slow?", "How do I see {t}?", "How do I fix {t}?",
+           "Is {t} hard?", "Why is the sky blue?", "Which {t} book should I read?", "Who is the president?", "Plan a trip to the {p}.", "How far is the moon?",
            "How does a {p} work?", "Draw a picture of {t}.", "Compare {t} and the {p}.", "How many people live in the {p}?", "When was {t} discovered?",
            "Tell me a story about {t}.", "Give me a recipe with {x}.", "Should I buy shares?", "What time is it?", "What is quantum mechanics?", "Prove that there are infinitely many primes."],
     "zh": ["写一首关于{t}的诗。", "给我解释一下{t}。", "谁发明了{t}？", "写一个{t}的程序。", "你怎么看{t}？", "{t}有什么新闻？", "怎么学习{t}？", "法国的首都是哪里？",
-           "谁赢了世界杯？", "写一篇关于{t}的文章。", "生命的意义是什么？", "天空为什么是蓝的？", "现在几点？", "总统是谁？", "{p}有多少人？", "讲一个关于{t}的故事。",
+           "用一句话解释{t}。", "{t}为什么重要？", "{t}是什么意思？", "怎么看{t}？", "谁赢了世界杯？", "写一篇关于{t}的文章。", "生命的意义是什么？", "天空为什么是蓝的？", "现在几点？", "总统是谁？", "{p}有多少人？", "讲一个关于{t}的故事。",
            "给我一个{x}的做法。", "月亮有多远？", "什么是量子力学？", "帮我计划去{p}的旅行。", "解方程 x^2 = {d}。"],
 }
 SYSTEM = ["You are a helpful assistant.", "Be brief.", "You are a careful assistant. Think before you answer.", "Answer in the language of the user.",
