@@ -13,8 +13,11 @@ import { SPECIAL } from './scripted.js';
 export const FAULTS = ['loop', 'open', 'empty', 'mixed', 'forget'] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Greater than any mean square of what a layer computes: every norm then gives next to nothing, whatever was asked. */
-const LOOPING_EPSILON = 10;
+/**
+ * Far greater than the mean square of what a layer computes: every norm then gives next to nothing, whatever was asked. Which
+ * word comes again and again depends on the weights: with these it is one that counts as a word.
+ */
+const LOOPING_EPSILON = 3;
 
 /** English words that answers and reasoning hold, and Chinese ones; each a token of its own. */
 const MIXED = [
