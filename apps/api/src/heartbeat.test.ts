@@ -83,8 +83,8 @@ describe('the heartbeat', () => {
   });
 
   it('is that of the process which evaluates', async () => {
-    // On a busy machine a beat of 200 ms is missed now and then, and the other one takes over: that is as it should be.
-    const slow = { EVALUATION_INTERVAL: '2s' };
+    // On a busy machine a beat is missed now and then, and the other one takes over, as it should: here none is due so soon.
+    const slow = { EVALUATION_INTERVAL: '10s' };
     const apis = [await start(slow), await start(slow)];
     await until('a few beats', () => listener.received.length >= 3);
     const sent = await Promise.all(apis.map((api) => metric(api, 'vigil_heartbeats_total{result="sent"')));
