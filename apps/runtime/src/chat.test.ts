@@ -260,7 +260,7 @@ describe('the span of a request', () => {
     expect(attributes['gen_ai.response.time_to_first_chunk']).toBeLessThanOrEqual(duration);
     const parts = runtime.receiver.parts.filter(({ parentSpanId }) => parentSpanId === spanId);
     expect(parts.map(({ name }) => name)).toEqual(['queue', 'prefill', 'decode']);
-    expect(parts.reduce((sum, part) => sum + part.duration, 0)).toBeCloseTo(duration, 2);
+    expect(parts.reduce((sum, part) => sum + part.duration, 0)).toBeCloseTo(duration, 0);
   });
 });
 
