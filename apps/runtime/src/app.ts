@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { Module, type DynamicModule } from '@nestjs/common';
 import {
   createLogger,
@@ -29,7 +29,6 @@ import { addRequestHooks } from './http/request-context.js';
 import { SERVICES, type Services } from './http/services.js';
 import { RuntimeMetrics } from './metrics.js';
 import { resolveModel } from './model/resolve.js';
-import { chooseThreads } from './model/threads.js';
 import { SpanOutbox } from './telemetry/outbox.js';
 import type { Tracing } from './telemetry/request-span.js';
 import { createNoTracer, createTracer, NO_NOTES } from './telemetry/tracing.js';
@@ -91,7 +90,7 @@ export function createApp(config: RuntimeConfig, env: Environment = process.env)
         path: model.path,
         gpu: config.LLAMA_GPU,
         gpuLayers: config.GPU_LAYERS,
-        ...chooseThreads(config.THREADS, model.size, availableParallelism()),
+        threads: config.THREADS,
         contextSize: config.CONTEXT_SIZE,
         sequences: config.SLOTS,
         batch: batchOf(config),

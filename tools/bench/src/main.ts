@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describeError, UserError } from '@vigil/service';
 import { describeMachine } from './machine.js';
 import { printable, replaceSection, section } from './report.js';
-import type { Bench } from './types.js';
+import type { Bench, BenchResult } from './types.js';
 
 /** Loaded when asked for: each needs other packages. */
 const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   alerts: () => import('./alerts.js'),
   gpu: () => import('./gpu.js'),
   model: () => import('./model.js'),
+  'model-speed': () => import('./model-speed.js'),
   proxy: () => import('./proxy.js'),
   runtime: () => import('./runtime.js'),
   'runtime-gpu': () => import('./runtime-gpu.js'),
@@ -30,13 +31,19 @@ async function main(name: string | undefined, size: string | undefined): Promise
   }
   const { bench } = await load();
   console.log(bench.title);
-  const result = await bench.run((text) => console.log(`· ${text}`), size === undefined ? undefined : Number(size));
-  console.log(`\n${printable(result)}`);
-  const text = section(name, bench.title, result, await describeMachine(), new Date());
   const page = bench.page ?? 'docs/BENCHMARKS.md';
   const path = fileURLToPath(new URL(page, ROOT));
-  const before = await readFile(path, 'utf8').catch(() => '');
-  await writeFile(path, await format(replaceSection(before, name, text), path));
+  const machine = await describeMachine();
+  const command = size === undefined ? name : `${name} ${size}`;
+  const save = async (result: BenchResult): Promise<void> => {
+    const text = section(name, bench.title, result, machine, new Date(), command);
+    const before = await readFile(path, 'utf8').catch(() => '');
+    await writeFile(path, await format(replaceSection(before, name, text), path));
+  };
+  const say = (text: string): void => console.log(`· ${text}`);
+  const result = await bench.run(say, size === undefined ? undefined : Number(size), save);
+  console.log(`\n${printable(result)}`);
+  await save(result);
   console.log(`\nWritten to ${page}.`);
   return 0;
 }

@@ -14,12 +14,19 @@ const table = ({ caption, columns, rows }: Table): string =>
   [`**${caption}**`, '', line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
 
 /** The section of one benchmark, as Markdown. */
-export function section(name: string, title: string, result: BenchResult, machine: Machine, now: Date): string {
+export function section(
+  name: string,
+  title: string,
+  result: BenchResult,
+  machine: Machine,
+  now: Date,
+  command = name,
+): string {
   const facts = [
     `- date: ${now.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     `- machine: ${[machine.cpu, machine.memory, ...machine.gpus, machine.system].join('; ')}`,
     `- Node.js: ${machine.node}`,
-    `- command: \`npm run bench -- ${name}\``,
+    `- command: \`npm run bench -- ${command}\``,
   ];
   const parts = [`## ${name}`, title, facts.join('\n'), ...result.tables.map(table)];
   if (result.notes.length > 0) parts.push(result.notes.map((note) => `- ${note}`).join('\n'));

@@ -92,7 +92,8 @@ export async function runStream(load: Load, figures: StreamFigures): Promise<voi
   }
 }
 
-function post(url: string, body: string): Promise<IncomingMessage> {
+/** Waits for an answer as long as it takes. @throws UserError where it is refused */
+export function post(url: string, body: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     request(url, { method: 'POST', agent, headers }, (response) => {

@@ -19,7 +19,8 @@ export interface Bench {
   /**
    * @param say tells what is being done
    * @param size how much of it, where it can be done in part
+   * @param save writes down what there is so far, where all of it takes long
    * @throws UserError where this machine lacks what it takes
    */
-  run(say: (line: string) => void, size?: number): Promise<BenchResult>;
+  run(say: (line: string) => void, size?: number, save?: (result: BenchResult) => Promise<void>): Promise<BenchResult>;
 }

@@ -1,6 +1,6 @@
 import { buildRandomModel, RANDOM_TINY } from '@vigil/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { generate, RandomEngine, type Asked } from '../testing/random-model.js';
+import { generate, RandomEngine, type Asked, threads } from '../testing/random-model.js';
 import type { NativeContext } from './binding.js';
 import { OutOfMemoryError } from './job.js';
 import type { LaneOptions } from './lane.js';
@@ -60,7 +60,7 @@ describe('the same seed gives the same text', () => {
   });
 
   it('on more threads for the prompt', async () => {
-    expect(await text({ threads: (read) => (read > 0 ? 2 : 1) }, asked)).toEqual(alone);
+    expect(await text({ threads: threads(2) }, asked)).toEqual(alone);
   });
 
   it('with a part of the prompt still there', async () => {

@@ -4,7 +4,9 @@ import type { NativeContext } from './binding.js';
 import { OutOfMemoryError, type Job } from './job.js';
 import { place } from './placement.js';
 import type { TokenChooser } from './sampling.js';
+import type { ThreadSpreader } from './spread.js';
 import { fitsPiece, gaps, nextReader, pieceLength, wholePiece } from './step-plan.js';
+import type { ThreadTuner } from './thread-tuner.js';
 
 export interface LaneOptions {
   native: NativeContext;
@@ -17,8 +19,10 @@ export interface LaneOptions {
   /** Idle rows that may be computed to close a gap between sequences. */
   widestGap: number;
   chooser(job: Job): TokenChooser;
-  /** Threads for a batch that reads so many tokens of a prompt. */
-  threads(read: number): number;
+  /** How many threads compute a batch. */
+  threads: Pick<ThreadTuner, 'choose' | 'took'>;
+  /** Keeps the threads of a batch apart. */
+  spreader?: Pick<ThreadSpreader, 'begin' | 'end'> | undefined;
   /** Requests that are being answered, by all lanes. */
   load(): number;
   /** A step was taken; `load` as it began. */
@@ -202,8 +206,8 @@ export class Lane {
 
   /** @returns for each slot where its logits are; undefined for a prompt that is not read to its end */
   private async decode(slots: readonly number[], take: number): Promise<(number | undefined)[]> {
-    const { native, contextSize, widestGap } = this.options;
-    const threads = this.options.threads(take > 1 ? take : 0);
+    const { native, contextSize, widestGap, spreader } = this.options;
+    const threads = this.options.threads.choose(slots.length * take);
     if (threads !== this.threadsSet) native.setThreads((this.threadsSet = threads));
     const idle = widestGap > 0 ? gaps(slots, widestGap) : [];
     for (const slot of idle) if (this.slots[slot]!.cells.length >= contextSize) this.keep(slot, 0);
@@ -220,7 +224,11 @@ export class Lane {
         logits.set(slot, native.addToBatch(slot, from, tokens, whole ? Uint32Array.of(take - 1) : NO_LOGITS)[0]);
       }
     }
-    await native.decodeBatch();
+    const began = performance.now();
+    const done = native.decodeBatch();
+    if (threads > 1) spreader?.begin();
+    await done.finally(() => spreader?.end());
+    this.options.threads.took(slots.length * take, threads, (performance.now() - began) / 1000);
     for (const slot of idle) native.removeTokenCellsFromSequence(slot, this.slots[slot]!.cells.length, -1);
     return slots.map((slot) => logits.get(slot));
   }

@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import {
   getLlama,
   GgmlType,
@@ -14,6 +16,8 @@ import type { ToolTokens } from '../text/tool-calls.js';
 import { TOOL_TOKENS } from '../text/tools.js';
 import { nativeContext, type NativeContext } from './binding.js';
 import { fitSequences, type Bytes } from './memory.js';
+import { ThreadSpreader } from './spread.js';
+import { chooseThreads } from './threads.js';
 
 /** The most tokens that one decode takes. */
 export const BATCH = 512;
@@ -39,6 +43,10 @@ export interface Loaded {
   model: LlamaModel;
   /** One a lane; together they have all sequences. */
   contexts: { native: NativeContext; sequences: number }[];
+  /** Of all lanes together. */
+  threads: number;
+  /** undefined where threads can't be kept apart, or need not. */
+  spreader: ThreadSpreader | undefined;
   thinkBegin: Token | undefined;
   thinkEnd: Token | undefined;
   /** undefined for a model that calls no tools. */
@@ -57,11 +65,14 @@ export class LoadError extends Error {
  */
 export async function load(options: LoadOptions, tell: (message: FromChild) => void): Promise<Loaded> {
   const llama = await loadLlama(options, tell);
+  const onGpu = llama.gpu !== false;
+  const { size } = await stat(options.path);
+  const spreader = onGpu ? undefined : await ThreadSpreader.open();
+  const chosen = chooseThreads(options.threads, size, availableParallelism(), spreader !== undefined);
   const insights = await GgufInsights.from(await readGgufFileInfo(options.path, { logWarnings: false }), llama);
   // The preset would take the whole training context for each sequence.
   const contextSize = Math.min(options.contextSize, insights.trainContextSize ?? options.contextSize);
   const planner = new Planner(options, llama, insights, contextSize);
-  const onGpu = llama.gpu !== false;
   let sequences = onGpu ? 0 : await planner.sequences(0, await planner.modelBytes(0));
   const model = await llama.loadModel({
     modelPath: options.path,
@@ -72,7 +83,7 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
   });
   // How many layers found room on the GPU is known only now.
   if (onGpu) sequences = await planner.sequences(model.gpuLayers, { ram: 0, vram: 0 });
-  const lanes = onGpu ? 1 : Math.min(options.lanes, sequences);
+  const lanes = onGpu ? 1 : Math.min(chosen.lanes, sequences);
   const contexts: Loaded['contexts'] = [];
   for (let lane = 0; lane < lanes; lane++) {
     const share = Math.floor(sequences / lanes) + (lane < sequences % lanes ? 1 : 0);
@@ -80,7 +91,7 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
       contextSize,
       sequences: share,
       batchSize: Math.max(BATCH, share),
-      threads: Math.max(1, Math.floor(options.threads / lanes)),
+      threads: Math.max(1, Math.floor(chosen.threads / lanes)),
       flashAttention: planner.flashAttention,
       experimentalKvCacheKeyType: planner.cacheType,
       experimentalKvCacheValueType: planner.cacheType,
@@ -90,6 +101,7 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
     contexts.push({ native: nativeContext(context), sequences: share });
   }
   await tryOut(contexts[0]!.native);
+  spreader?.learn();
   const single = (text: string): Token | undefined => {
     const tokens = model.tokenize(text, true);
     return tokens.length === 1 ? tokens[0] : undefined;
@@ -101,6 +113,8 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
     llama,
     model,
     contexts,
+    threads: chosen.threads,
+    spreader: chosen.lanes === 1 && chosen.threads > 1 ? spreader : undefined,
     thinkBegin,
     thinkEnd,
     toolTokens: callsTools ? (Object.fromEntries(toolEntries) as unknown as ToolTokens<Token>) : undefined,
@@ -198,7 +212,8 @@ async function loadLlama(options: LoadOptions, tell: (message: FromChild) => voi
       // Never a build or a download behind the user's back: the prebuilt binary is there or it is not.
       build: 'never',
       skipDownload: true,
-      maxThreads: options.threads,
+      // No limit: how many is said for each batch.
+      maxThreads: 0,
       logLevel: LlamaLogLevel.warn,
       logger: (level, message) => tell({ type: 'log', level: levelOf(level), message: message.trim() }),
     });

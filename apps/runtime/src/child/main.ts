@@ -7,6 +7,7 @@ import { Lane } from './lane.js';
 import { load, LoadError, pieceSize, type Loaded } from './llama.js';
 import { TokenChooser } from './sampling.js';
 import { StepScheduler } from './scheduler.js';
+import { countsOf, ThreadTuner } from './thread-tuner.js';
 import { tokenizePrompt } from './tokenize.js';
 
 /**
@@ -17,7 +18,7 @@ process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 process.on('disconnect', () => process.exit(0));
 
-/** A step that reads so much of prompts is worth the cores of lanes that have nothing to do. */
+/** A batch of so many tokens is worth the cores of lanes that have nothing to do. */
 const WORTH_ALL_CORES = 32;
 /** What a GPU computes in vain rather than decode twice. */
 const WIDEST_GAP_ON_GPU = 16;
@@ -67,9 +68,9 @@ async function start(given: LoadOptions): Promise<void> {
   }
 }
 
-function schedule(given: LoadOptions, { llama, model, contexts, info }: Loaded): StepScheduler {
+function schedule(given: LoadOptions, { llama, model, contexts, threads, spreader, info }: Loaded): StepScheduler {
   const { targetSeconds, min, max } = given.batch;
-  const perLane = Math.max(1, Math.floor(given.threads / contexts.length));
+  const perLane = Math.max(1, Math.floor(threads / contexts.length));
   const made = new StepScheduler({
     bounds: { min, max: Math.min(max, info.sequences), targetSeconds },
     cells: info.sequences * info.contextSize,
@@ -80,6 +81,7 @@ function schedule(given: LoadOptions, { llama, model, contexts, info }: Loaded):
     lanes: (hooks) =>
       contexts.map(({ native, sequences }, index) => {
         const alone = () => made.lanes.every((lane, other) => other === index || lane.running === 0);
+        const choose = (tokens: number) => (tokens >= WORTH_ALL_CORES && alone() ? threads : perLane);
         return new Lane({
           ...hooks,
           native,
@@ -89,7 +91,8 @@ function schedule(given: LoadOptions, { llama, model, contexts, info }: Loaded):
           targetSeconds,
           widestGap: info.device === 'cpu' ? 0 : WIDEST_GAP_ON_GPU,
           chooser: (job: Job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
-          threads: (read) => (read >= WORTH_ALL_CORES && alone() ? given.threads : perLane),
+          threads: contexts.length > 1 ? { choose, took: () => undefined } : new ThreadTuner(countsOf(threads)),
+          spreader,
         });
       }),
   });

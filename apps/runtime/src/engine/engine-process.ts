@@ -111,7 +111,7 @@ export class EngineProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: [],
       // Tokens are chosen in the thread pool, beside one decode a lane.
-      env: { ...process.env, UV_THREADPOOL_SIZE: String(threadPoolSize(this.options.lanes, availableParallelism())) },
+      env: { ...process.env, UV_THREADPOOL_SIZE: String(threadPoolSize(availableParallelism())) },
     });
     this.child = child;
     this.send({ type: 'load', options: this.options });
@@ -170,9 +170,9 @@ export class EngineProcess {
   }
 }
 
-/** libuv's preset is 4 threads. */
-function threadPoolSize(lanes: number, cores: number): number {
-  return Math.max(4, lanes + Math.min(cores, 32));
+/** libuv's preset is 4 threads, which is as many as there are lanes at most. */
+function threadPoolSize(cores: number): number {
+  return 4 + Math.min(cores, 32);
 }
 
 function lastLine(output: string): string {

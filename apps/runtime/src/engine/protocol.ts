@@ -93,10 +93,8 @@ export interface LoadOptions {
   gpu: 'auto' | 'cuda' | 'vulkan' | 'metal' | 'none';
   /** Layers of the model that go to the GPU; `auto` is as many as find room beside the context. */
   gpuLayers: number | 'auto';
-  /** Processor threads, of all lanes together. */
+  /** Processor threads; 0 chooses by the model and the machine. */
   threads: number;
-  /** Contexts that are computed side by side, each with its share of the threads and sequences. */
-  lanes: number;
   /** Tokens a sequence. */
   contextSize: number;
   /** Sequences; 0 is as many as memory takes, at most `batch.max`. */

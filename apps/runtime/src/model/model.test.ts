@@ -12,7 +12,6 @@ import { configSchema } from '../config.js';
 import { checkHeader } from './check.js';
 import { SCRIPTED } from '../testing/runtime.js';
 import { BUNDLED, checkSum, nameOf, resolveModel } from './resolve.js';
-import { chooseThreads } from './threads.js';
 
 let folder: string;
 let scripted: Buffer;
@@ -232,21 +231,5 @@ describe('a start with a model that llama.cpp can not load', () => {
     expect((failure as Error).message).toMatch(/^The model file .*gguf could not be loaded: .*Set MODEL to another/s);
     await app.stop();
     expect(() => process.kill(app.enginePid!, 0)).toThrow('ESRCH');
-  });
-});
-
-describe('threads', () => {
-  it.each([
-    [0, 1e6, 16, 1, 1],
-    [0, 5e9, 16, 15, 1],
-    [0, 5e9, 1, 1, 1],
-    [8, 1e6, 2, 8, 1],
-    [0, 2e8, 2, 2, 2],
-    [0, 2e8, 16, 4, 4],
-    [1, 2e8, 16, 1, 1],
-    [8, 2e8, 16, 8, 4],
-    [8, 5e9, 16, 8, 1],
-  ])('%d asked for, %d bytes, %d cores: %d in %d lanes', (wanted, size, cores, threads, lanes) => {
-    expect(chooseThreads(wanted, size, cores)).toEqual({ threads, lanes });
   });
 });

@@ -21,7 +21,6 @@ export const LOAD: Omit<LoadOptions, 'path'> = {
   gpu: 'none',
   gpuLayers: 0,
   threads: 1,
-  lanes: 1,
   contextSize: 2048,
   sequences: 8,
   batch: { min: 8, max: 8, targetSeconds: 0.2 },
@@ -57,7 +56,7 @@ export class RandomEngine {
       targetSeconds: 0.2,
       widestGap: 0,
       chooser: (job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
-      threads: () => 1,
+      threads: threads(1),
       load: () => 1,
       onStep: () => undefined,
       onReuse: () => undefined,
@@ -75,6 +74,12 @@ export class RandomEngine {
     return this.remove();
   }
 }
+
+/** Always so many threads for a batch that reads a prompt, else one. */
+export const threads = (reading: number): LaneOptions['threads'] => ({
+  choose: (tokens) => (tokens > 1 ? reading : 1),
+  took: () => undefined,
+});
 
 export interface Asked {
   prompt: readonly number[];
