@@ -63,7 +63,7 @@ describe('PostgreSQL is away when the API starts', () => {
     );
   });
 
-  it('it is waited for: the API lives and is not ready, and serves once PostgreSQL does', async () => {
+  it('the API waits: it lives and is not ready, and serves once PostgreSQL does', async () => {
     const port = await freePort();
     const api = run({ API_PORT: String(port) });
     const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);

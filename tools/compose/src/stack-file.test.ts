@@ -32,6 +32,15 @@ describe('docker-compose.yml', () => {
     expect(cuda).toMatch(/^STOPSIGNAL SIGTERM$/m);
   });
 
+  it('gives all secrets to setup alone, and to each service those of its own volume', () => {
+    for (const [name, { volumes = [] }] of Object.entries(main.services)) {
+      const found = volumes.filter((entry) => entry.startsWith('secrets'));
+      if (name === 'setup') continue;
+      const room = name.startsWith('postgres') ? 'postgres' : name;
+      expect(found, name).toEqual(found.length === 0 ? [] : [`secrets-${room}:/run/vigil/secrets:ro`]);
+    }
+  });
+
   it('starts without the services of a profile', () => {
     const profiled = Object.entries(main.services).filter(([, { profiles }]) => profiles !== undefined);
     expect(profiled.map(([name]) => name)).toEqual(['alertmanager']);
