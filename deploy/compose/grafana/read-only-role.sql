@@ -17,7 +17,8 @@ BEGIN
 END
 $$;
 ALTER ROLE vigil_grafana PASSWORD :'password';
--- Also of tables and partitions that come later.
+-- Also of tables and partitions that come later. It may have been granted before: that is no news.
+SET client_min_messages = warning;
 GRANT pg_read_all_data TO vigil_grafana;
 ALTER ROLE vigil_grafana SET default_transaction_read_only = on;
 -- A panel that asks for too much is ended, not the collector's writes slowed down.
