@@ -33,10 +33,12 @@ COPY deploy/compose/healthy.mjs ./
 USER node
 STOPSIGNAL SIGTERM
 
-# Makes the secrets and looks whether volumes can be written, before anything starts.
+# Makes the secrets, gives each service its own and looks whether volumes can be written, before anything starts.
 FROM service AS setup
 USER root
-RUN mkdir -p /run/vigil/secrets /volumes/runtime /volumes/collector /volumes/vllm && chown node:node /run/vigil/secrets /volumes/*
+RUN cd /run && mkdir -p vigil/secrets /volumes/runtime /volumes/collector /volumes/vllm \
+  && for service in postgres collector api alertmanager grafana; do mkdir -p vigil/shares/$service || exit 1; done \
+  && chown node:node vigil/secrets vigil/shares/* /volumes/*
 USER node
 COPY deploy/compose/setup.mjs ./
 CMD ["node", "setup.mjs"]

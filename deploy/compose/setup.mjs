@@ -1,10 +1,11 @@
-// The first thing that `docker compose up` runs. It makes the secrets of the stack once, says where they lie, and looks whether
-// the services' volumes can be written. It overwrites nothing. `node setup.mjs show` prints the secrets.
+// The first thing that `docker compose up` runs. It makes the secrets of the stack once, says where they lie, gives each service a
+// copy of those that it needs, and looks whether the services' volumes can be written. It overwrites no secret and no data. `node setup.mjs show` prints the secrets.
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const FOLDER = process.env.SECRETS_DIR ?? '/run/vigil/secrets';
+const SHARES_DIR = process.env.SHARES_DIR ?? '/run/vigil/shares';
 const VOLUMES = (process.env.VOLUMES ?? '').split(/\s+/).filter((path) => path !== '');
 /** File by the variable that may give its content; made by chance where none does. */
 const SECRETS = {
@@ -12,6 +13,15 @@ const SECRETS = {
   GRAFANA_DATABASE_PASSWORD: 'grafana_database_password',
   GRAFANA_ADMIN_PASSWORD: 'grafana_admin_password',
   ALERTMANAGER_WEBHOOK_KEY: 'alertmanager_webhook_key',
+};
+
+/** What each service may read, in a volume of its own. */
+const SHARES = {
+  postgres: ['postgres_password', 'grafana_database_password'],
+  collector: ['database_url'],
+  api: ['database_url', 'alertmanager_webhook_key'],
+  alertmanager: ['alertmanager_webhook_key'],
+  grafana: ['grafana_admin_password', 'grafana_database_password'],
 };
 
 /** An end with a sentence and without a stack. */
@@ -34,9 +44,23 @@ function assertWritable(folder, what) {
   }
 }
 
-/** Written whole or not at all, and never over another. Other containers run as users of their own: they must read it. */
+/** Never written over another. Nobody but setup reads it there. */
 function write(name, text) {
-  writeFileSync(path(name), text, { flag: 'wx', mode: 0o444 });
+  writeFileSync(path(name), text, { flag: 'wx', mode: 0o400 });
+}
+
+/** Copies a service's secrets where they differ, each whole or not at all. It runs as a user of its own, and must read them. */
+function share(service) {
+  const folder = join(SHARES_DIR, service);
+  assertWritable(folder, `The volume of the secrets of ${service}`);
+  for (const name of SHARES[service]) {
+    const copy = join(folder, name);
+    if (existsSync(copy) && readFileSync(copy, 'utf8') === read(name)) continue;
+    const unfinished = `${copy}.unfinished`;
+    rmSync(unfinished, { force: true });
+    writeFileSync(unfinished, read(name), { flag: 'wx', mode: 0o444 });
+    renameSync(unfinished, copy);
+  }
 }
 
 function main() {
@@ -58,6 +82,7 @@ function main() {
   }
   if (!existsSync(path('database_url')))
     write('database_url', `postgres://vigil:${encodeURIComponent(read('postgres_password'))}@postgres:5432/vigil`);
+  for (const service of Object.keys(SHARES)) share(service);
   console.log(
     `${made.length === 0 ? 'The secrets lie' : `Made ${made.join(', ')}: they lie`} in the volume of the secrets. ` +
       'To see them: docker compose run --rm setup node setup.mjs show',

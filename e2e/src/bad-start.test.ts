@@ -43,7 +43,7 @@ describe('a start that can not succeed names the reason, ends with 1 and leaves 
     ['a model that is none', () => ({ MODEL: join(folder, 'broken.gguf') }), /broken\.gguf.*(GGUF|gguf)/],
     [
       'a database that does not answer',
-      () => ({ DATABASE_URL: `postgres://u:hidden@127.0.0.1:1/x` }),
+      () => ({ DATABASE_URL: `postgres://u:hidden@127.0.0.1:1/x`, DATABASE_WAIT: '0s' }),
       /No PostgreSQL answers at 127\.0\.0\.1:1\/x\. Start it, or correct DATABASE_URL\./,
     ],
     [

@@ -210,6 +210,12 @@ function dashboardTests(): void {
       expect(asked(dashboard).map(bare), name).toEqual(asked(english.get(name)!).map(bare));
   });
 
+  it("by a role that reads Vigil's tables, those that come later too, and nothing else", async () => {
+    expect((await reader.query('SELECT * FROM came_later')).rows).toEqual([]);
+    await expect(reader.query('SELECT * FROM pg_authid')).rejects.toThrow('permission denied for table pg_authid');
+    await expect(reader.query('DELETE FROM request')).rejects.toThrow(/permission denied|read-only/);
+  });
+
   it('as docs/DASHBOARDS.md says', async () => {
     const file = join(ROOT, 'docs/DASHBOARDS.md');
     const date = new Date().toISOString().slice(0, 10);
@@ -238,6 +244,7 @@ async function readOnly(url: string): Promise<pg.Client> {
   // What begins with a backslash is psql's.
   const plain = script.replace(/^\\if[^]*^\\endif$/m, '').replaceAll(/^\\.*$/gm, '');
   await owner.query(plain.replaceAll(":'password'", `'${password}'`));
+  await owner.query('CREATE TABLE came_later (n int)');
   await owner.end();
   const { host, pathname } = new URL(url);
   const reader = new pg.Client({ connectionString: `postgres://vigil_grafana:${password}@${host}${pathname}` });

@@ -3,7 +3,6 @@ import {
   createLogger,
   createRegistry,
   createWeb,
-  errorMessage,
   Health,
   Lifecycle,
   listen,
@@ -11,7 +10,6 @@ import {
   type App,
   type Logger,
 } from '@vigil/service';
-import { connect, connectionProblem, createStore } from '@vigil/store';
 import type { DataSource } from 'typeorm';
 import { ROOT, type ApiConfig } from './config.js';
 import { DatabaseState } from './database.js';
@@ -19,6 +17,7 @@ import { Evaluator } from './evaluate/evaluator.js';
 import { EvaluationSchedule } from './evaluate/schedule.js';
 import { Recorder } from './evaluate/recorder.js';
 import { serveDocs } from './http/docs.js';
+import { Door } from './http/door.js';
 import { ErrorFilter } from './http/errors.js';
 import { secure } from './http/security.js';
 import { takeYaml } from './http/yaml.js';
@@ -33,6 +32,7 @@ import { environmentTarget, notifyOf } from './notify/settings/index.js';
 import { trendReader } from './notify/trend.js';
 import { FolderError, RuleError, RuleFolder } from '@vigil/rules';
 import { RuleBook, type BookFolder } from './rules/book.js';
+import { makeStore, openStores } from './stores.js';
 
 const VERSION = '0.1.0';
 
@@ -70,13 +70,13 @@ async function start(
 ): Promise<Record<string, string>> {
   const { receivers, routes } = notifyOf(config);
   // Alerting has connections of its own: whoever reads a lot must not keep it waiting.
-  const store = await openStore(config, 'vigil-api alerts', 30, log, lifecycle);
+  const store = makeStore(config, 'vigil-api alerts', 30, log, lifecycle);
   // Somebody waits for what is read here.
-  const readers = await openStore(config, 'vigil-api', 5, log, lifecycle);
+  const readers = makeStore(config, 'vigil-api', 5, log, lifecycle);
 
   const registry = createRegistry('api', VERSION);
   const metrics = createMetrics(registry);
-  const database = new DatabaseState();
+  const database = new DatabaseState('PostgreSQL was not reached yet.');
   const health = new Health();
   health.add({ name: 'postgresql', required: true, check: () => database.reason });
 
@@ -90,7 +90,6 @@ async function start(
     log,
   });
   lifecycle.onStop('rules', () => book.stop());
-  await openBook(book, readers);
   const timeoutSeconds = config.NOTIFY_TIMEOUT;
   const trend = trendReader(readers, () => book.rules);
   const incidents = new IncidentKeeper({ store: readers, scope, metrics, log });
@@ -153,6 +152,7 @@ async function start(
     },
     onOutbox: () => delivery.wake(),
   };
+  const door = new Door();
   const app = await createWeb({
     module: ApiModule.of(context, config.EVALUATION_INTERVAL),
     health,
@@ -163,10 +163,16 @@ async function start(
       secure(web);
       takeYaml(web);
       web.useGlobalFilters(new ErrorFilter(log));
+      web.useGlobalGuards(door);
       serveDocs(web, VERSION);
     },
   });
+  // Before PostgreSQL is there: meanwhile /health says what is waited for.
   address = await listen(app, config.HOST, config.API_PORT, 'API_PORT');
+  await openStores([store, readers], config, database, log, lifecycle);
+  await openBook(book, readers);
+  database.well();
+  door.open();
   delivery.start();
   incidents.start();
   book.watch();
@@ -201,28 +207,4 @@ function foldersOf({ RULES_DIR, TEAM_RULES_DIR }: ApiConfig): BookFolder[] {
     folder(RULES_DIR === undefined ? join(ROOT, 'alerts') : resolve(RULES_DIR), 'RULES_DIR', false),
     ...(TEAM_RULES_DIR === undefined ? [] : [folder(resolve(TEAM_RULES_DIR), 'TEAM_RULES_DIR', true)]),
   ];
-}
-
-async function openStore(
-  config: ApiConfig,
-  applicationName: string,
-  statementSeconds: number,
-  log: Logger,
-  lifecycle: Lifecycle,
-): Promise<DataSource> {
-  const store = createStore({
-    url: config.DATABASE_URL,
-    applicationName,
-    statementSeconds,
-    onPoolError: (error) => log.debug({ reason: errorMessage(error) }, 'an idle connection to PostgreSQL ended'),
-  });
-  lifecycle.onStop(`database of ${applicationName}`, async () => {
-    if (store.isInitialized) await store.destroy();
-  });
-  try {
-    await connect(store, config.DATABASE_URL);
-  } catch (error) {
-    throw new UserError(connectionProblem(error, config.DATABASE_URL));
-  }
-  return store;
 }

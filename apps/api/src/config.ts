@@ -13,6 +13,9 @@ export const configSchema = z.object({
     .string('a URL such as postgres://user:password@host:5432/vigil is expected')
     .refine((v) => /^postgres(ql)?:\/\//.test(v) && URL.canParse(v), 'a URL that begins with postgres:// is expected')
     .describe('PostgreSQL, as postgres://user:password@host:5432/database'),
+  DATABASE_WAIT: duration('2m').describe(
+    'How long a start waits for a PostgreSQL that does not answer yet; 0s does not wait. A wrong password or an unknown database ends the start at once',
+  ),
   RULES_DIR: z.string().optional().describe("Folder of the alert rules; the repository's alerts/ unless set"),
   TEAM_RULES_DIR: z
     .string()

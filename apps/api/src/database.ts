@@ -10,7 +10,7 @@ export class DatabaseUnavailable extends Error {
 
 /** Whether the database answered when it was last asked, for `/health/ready`. */
 export class DatabaseState {
-  private problem: string | undefined;
+  constructor(private problem?: string) {}
 
   get reason(): string | undefined {
     return this.problem;

@@ -1,16 +1,11 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import type { ProcessMessage } from '@vigil/service';
 import { connect, createStore, writeGpuSamples } from '@vigil/store';
 import { createTestDatabase, until, type TestDatabase } from '@vigil/testing';
 import type { DataSource } from 'typeorm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { gpuRow } from '@vigil/store/testing';
+import { ApiProcess } from './testing-process.js';
 import { GPU_RULE, silence, startReceiver, writeRules, type Receiver } from './testing.js';
-
-/** The program as it is started, as processes of their own. */
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
 let database: TestDatabase;
 let store: DataSource;
@@ -27,61 +22,7 @@ afterAll(async () => {
   await rules.remove();
 });
 
-class Api {
-  output = '';
-  address = '';
-  failure: string | undefined;
-  private constructor(readonly child: ChildProcess) {
-    for (const stream of [child.stdout!, child.stderr!])
-      stream.on('data', (chunk: Buffer) => (this.output += chunk.toString()));
-    child.on('message', (message: ProcessMessage) => {
-      if (message.type === 'ready') this.address = message.addresses.api!;
-      if (message.type === 'failed') this.failure = message.message;
-    });
-  }
-
-  static run(env: Record<string, string>): Api {
-    const api = new Api(
-      fork(MAIN, {
-        silent: true,
-        // From any folder: what belongs to the repository is found all the same.
-        cwd: '/',
-        env: {
-          PATH: process.env.PATH,
-          API_PORT: '0',
-          EVALUATION_INTERVAL: '200ms',
-          DATABASE_URL: database.url,
-          ...env,
-        },
-      }),
-    );
-    running.push(api);
-    return api;
-  }
-
-  async ready(): Promise<this> {
-    await until('the API to serve', () => {
-      if (this.child.exitCode !== null) throw new Error(this.output);
-      return this.address !== '';
-    });
-    return this;
-  }
-
-  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      this.child.kill(signal);
-      await once(this.child, 'exit');
-    }
-    return this.child.exitCode;
-  }
-
-  async metric(name: string, label = ''): Promise<number> {
-    const text = await (await fetch(`${this.address}/metrics`)).text();
-    return Number(new RegExp(`^${name}\\{[^}]*${label}[^}]*\\} (\\S+)$`, 'm').exec(text)?.[1]);
-  }
-}
-
-let running: Api[] = [];
+let running: ApiProcess[] = [];
 let receiver: Receiver;
 let scopes = 0;
 let scope: string;
@@ -96,6 +37,12 @@ afterEach(async () => {
   await receiver.close();
 });
 
+/** A process on the database of this file. */
+function run(env: Record<string, string>): ApiProcess {
+  const api = ApiProcess.run({ DATABASE_URL: database.url, ...env });
+  running.push(api);
+  return api;
+}
 const env = () => ({ RULES_DIR: rules.folder, ALERT_SCOPE: scope, SLACK_WEBHOOK_URL: receiver.url });
 const fill = (ratio: number) => writeGpuSamples(store, [gpuRow(ratio, { time: new Date() })]);
 const headlines = () => receiver.received.map(({ body }) => body.blocks[0].text.text as string);
@@ -106,7 +53,7 @@ const unsent = () => count(`SELECT count(*)::int AS n FROM notification WHERE sc
 describe('a process that is killed', () => {
   it('between the firing and the delivery: its successor tells, once', async () => {
     await receiver.close();
-    const first = await Api.run(env()).ready();
+    const first = await run(env()).ready();
     await fill(0.95);
     await until(
       'a failed attempt',
@@ -114,7 +61,7 @@ describe('a process that is killed', () => {
     );
     await first.end('SIGKILL');
     receiver = await startReceiver(receiver.port);
-    await Api.run(env()).ready();
+    await run(env()).ready();
     await until('the message', async () => receiver.received.length > 0 && (await unsent()) === 0);
     expect(headlines()).toEqual(['🔴 Firing: GpuFull']);
     expect(await transitions()).toBe(1);
@@ -122,11 +69,11 @@ describe('a process that is killed', () => {
 
   it('while it delivers: its successor tells again, with the same key', async () => {
     receiver.script.push(silence);
-    const first = await Api.run({ ...env(), NOTIFY_TIMEOUT: '1s' }).ready();
+    const first = await run({ ...env(), NOTIFY_TIMEOUT: '1s' }).ready();
     await fill(0.95);
     await until('the message to be under way', () => receiver.received.length === 1);
     await first.end('SIGKILL');
-    await Api.run({ ...env(), NOTIFY_TIMEOUT: '1s' }).ready();
+    await run({ ...env(), NOTIFY_TIMEOUT: '1s' }).ready();
     await until('the second attempt', async () => receiver.received.length === 2 && (await unsent()) === 0);
     const keys = receiver.received.map(({ headers }) => headers['idempotency-key']);
     expect(keys[0]).toBe(keys[1]);
@@ -176,12 +123,12 @@ describe('a process that is killed', () => {
     ['after it has delivered, as it writes that down', `NEW.status = 'sent'`, 2],
   ])('%s: its successor tells, and every message of the transition has one key', async (_, condition, told) => {
     const release = await holdAt(condition);
-    const first = await Api.run({ ...env(), NOTIFY_TIMEOUT: '100ms' }).ready();
+    const first = await run({ ...env(), NOTIFY_TIMEOUT: '100ms' }).ready();
     await fill(0.95);
     await until('the step', isHeld);
     await first.end('SIGKILL');
     await release();
-    await Api.run({ ...env(), NOTIFY_TIMEOUT: '100ms' }).ready();
+    await run({ ...env(), NOTIFY_TIMEOUT: '100ms' }).ready();
     await until('the message', async () => receiver.received.length >= told && (await unsent()) === 0);
     expect(headlines()).toEqual(Array.from({ length: told }, () => '🔴 Firing: GpuFull'));
     expect(new Set(receiver.received.map(({ headers }) => headers['idempotency-key'])).size).toBe(1);
@@ -191,7 +138,7 @@ describe('a process that is killed', () => {
 
 describe('two processes on one database', () => {
   it('tell each transition once, one of them evaluates, and the other takes over', async () => {
-    const apis = await Promise.all([Api.run(env()).ready(), Api.run(env()).ready()]);
+    const apis = await Promise.all([run(env()).ready(), run(env()).ready()]);
     await fill(0.95);
     await until('the message', async () => receiver.received.length > 0 && (await unsent()) === 0);
     const leaders = () => Promise.all(apis.map((api) => api.metric('vigil_evaluator_leader')));
@@ -211,7 +158,7 @@ describe('two processes on one database', () => {
   });
 
   it('with scopes of their own do not touch one another', async () => {
-    await Promise.all([Api.run(env()).ready(), Api.run({ ...env(), ALERT_SCOPE: `${scope}-other` }).ready()]);
+    await Promise.all([run(env()).ready(), run({ ...env(), ALERT_SCOPE: `${scope}-other` }).ready()]);
     await fill(0.95);
     await until('both messages', () => receiver.received.length === 2);
     expect(await transitions()).toBe(1);
@@ -229,7 +176,7 @@ describe('a start that can not succeed', () => {
     ],
     [
       'a database that is away',
-      { DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/x' },
+      { DATABASE_URL: 'postgres://u:hidden@127.0.0.1:1/x', DATABASE_WAIT: '0s' },
       'No PostgreSQL answers at 127.0.0.1:1/x. Start it, or correct DATABASE_URL.',
     ],
     [
@@ -253,7 +200,7 @@ describe('a start that can not succeed', () => {
       'RULES_ENABLE names "GpuFulll", which is no rule; did you mean GpuFull?',
     ],
   ])('%s: says why, and ends with 1', async (_, change, sentence) => {
-    const api = Api.run({ ...env(), ...(change as Record<string, string>) });
+    const api = run({ ...env(), ...(change as Record<string, string>) });
     await once(api.child, 'close');
     expect(api.child.exitCode).toBe(1);
     expect(api.output).toContain(sentence);
@@ -262,7 +209,7 @@ describe('a start that can not succeed', () => {
   });
 
   it('a port that is taken: says which, and leaves nothing behind', async () => {
-    const api = Api.run({ ...env(), API_PORT: String(receiver.port) });
+    const api = run({ ...env(), API_PORT: String(receiver.port) });
     await once(api.child, 'close');
     expect(api.child.exitCode).toBe(1);
     expect(api.output).toContain(`Port ${receiver.port} on 127.0.0.1 is taken.`);
@@ -274,7 +221,7 @@ describe('a start that can not succeed', () => {
       'a.yaml': GPU_RULE.replace('memory.ratio', 'memory.rate'),
       'b.yaml': `${GPU_RULE}for: soon\n`,
     });
-    const api = Api.run({ ...env(), RULES_DIR: wrong.folder });
+    const api = run({ ...env(), RULES_DIR: wrong.folder });
     await once(api.child, 'close');
     expect(api.child.exitCode).toBe(1);
     expect(api.output).toMatch(/a\.yaml:2: There is no signal "gpu\.memory\.rate"; did you mean gpu\.memory\.ratio\?/);
@@ -284,7 +231,7 @@ describe('a start that can not succeed', () => {
 
   it("without RULES_DIR, the repository's rules are evaluated, and those that are off are shown", async () => {
     const rulesOf = async (env: Record<string, string>) => {
-      const api = await Api.run({ ALERT_SCOPE: scope, ...env }).ready();
+      const api = await run({ ALERT_SCOPE: scope, ...env }).ready();
       const { items } = (await (await fetch(`${api.address}/api/v1/rules`)).json()) as {
         items: { rule: string; enabled: boolean; lastEvaluation: string | null }[];
       };

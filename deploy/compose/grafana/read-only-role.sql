@@ -17,8 +17,16 @@ BEGIN
 END
 $$;
 ALTER ROLE vigil_grafana PASSWORD :'password';
--- Also of tables and partitions that come later.
-GRANT pg_read_all_data TO vigil_grafana;
+-- Vigil's tables and no other, such as the one of passwords. Those that come later are made by who owns those that are there.
+GRANT USAGE ON SCHEMA public TO vigil_grafana;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO vigil_grafana;
+DO $$
+DECLARE
+  owner text := coalesce((SELECT tableowner FROM pg_tables WHERE schemaname = 'public' AND tablename = 'vigil_migration'), current_user);
+BEGIN
+  EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA public GRANT SELECT ON TABLES TO vigil_grafana', owner);
+END
+$$;
 ALTER ROLE vigil_grafana SET default_transaction_read_only = on;
 -- A panel that asks for too much is ended, not the collector's writes slowed down.
 ALTER ROLE vigil_grafana SET statement_timeout = '15s';

@@ -55,6 +55,8 @@ export async function runMain(create: () => App | Promise<App>): Promise<void> {
     const addresses = await app.start();
     tellParent({ type: 'ready', addresses });
   } catch (error) {
+    // A start that is broken off fails: that is what was asked for.
+    if (stopping) return;
     console.error(error instanceof UserError ? error.message : describeError(error));
     tellParent({ type: 'failed', message: describeError(error) });
     await stop(1);

@@ -1,4 +1,6 @@
 export { writeEngineSamples, writeGpuEvents, writeGpuSamples, writeNodeSamples, writeRequests } from './bulk.js';
+export { connect, type Patience } from './connect.js';
+export { connectionProblem } from './connection-problem.js';
 export * from './entities/alert.js';
 export { TeamRuleEntity } from './entities/team-rule.js';
 export * from './entities/incident.js';
@@ -13,5 +15,5 @@ export { readCourses, type CourseRow, type CourseWindow } from './query/course.j
 export * from './query/index.js';
 export { sumIntoMinutes } from './rollup.js';
 export type * from './rows.js';
-export { connect, connectionProblem, createStore, isStatementTimeout, isTransient } from './store.js';
+export { createStore, isStatementTimeout, isTransient } from './store.js';
 export { transaction } from './transaction.js';

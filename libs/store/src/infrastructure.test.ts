@@ -6,7 +6,8 @@ import { writeGpuEvents, writeGpuSamples, writeNodeSamples } from './bulk.js';
 import { dropExpired } from './partitions.js';
 import { readLatest, readSeries, readWindow } from './query/index.js';
 import type { GpuSampleRow, NodeSampleRow } from './rows.js';
-import { connect, createStore } from './store.js';
+import { connect } from './connect.js';
+import { createStore } from './store.js';
 import { gpuEventRow, gpuRow, nodeRow } from './testing.js';
 
 const at = (text: string) => new Date(`2026-03-01T${text}Z`);

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { writeGpuSamples } from './bulk.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 import { readLatest, readWindow } from './query/index.js';
-import { connect, createStore } from './store.js';
+import { connect } from './connect.js';
+import { createStore } from './store.js';
 import { gpuRow } from './testing.js';
 
 const SAMPLE = `INSERT INTO gpu_sample (time, node, gpu, source, replay, memory_used, memory_total, throttle_reasons, processes)

@@ -9,7 +9,8 @@ import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeEngineSamples, writeGpuEvents, writeGpuSamples, writeNodeSamples } from './bulk.js';
 import { readLatest, readWindow } from './query/index.js';
-import { connect, createStore } from './store.js';
+import { connect } from './connect.js';
+import { createStore } from './store.js';
 import { engineRow, gpuEventRow, gpuRow, nodeRow } from './testing.js';
 
 const STEP = 15;

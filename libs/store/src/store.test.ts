@@ -6,7 +6,8 @@ import { writeGpuSamples, writeRequests } from './bulk.js';
 import { dropExpired } from './partitions.js';
 import { readLatest, readSeries, readWindow } from './query/index.js';
 import type { GpuSampleRow, RequestRow } from './rows.js';
-import { connect, createStore } from './store.js';
+import { connect } from './connect.js';
+import { createStore } from './store.js';
 import { gpuRow, requestRow } from './testing.js';
 
 const at = (text: string) => new Date(`2026-03-01T${text}Z`);

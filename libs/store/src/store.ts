@@ -14,7 +14,6 @@ import {
 import { GpuSampleEntity } from './entities/gpu-sample.js';
 import { NodeSampleEntity } from './entities/node-sample.js';
 import { RequestEntity } from './entities/request.js';
-import { prepareDay } from './partitions.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 import { Notifications1700000002000 } from './migrations/1700000002000-notifications.js';
 import { Infrastructure1700000100000 } from './migrations/1700000100000-infrastructure.js';
@@ -23,9 +22,6 @@ import { Engines1700000600000 } from './migrations/1700000600000-engines.js';
 import { Rules1700000500000 } from './migrations/1700000500000-rules.js';
 import { TeamRuleEntity } from './entities/team-rule.js';
 import { Incidents1700000300000 } from './migrations/1700000300000-incidents.js';
-
-/** Any number will do, as long as nobody else takes it: held while the schema is brought up to date. */
-const MIGRATION_LOCK = 814_001;
 
 export interface StoreOptions {
   /** A PostgreSQL connection URL. */
@@ -40,6 +36,12 @@ export interface StoreOptions {
   onPoolError?: (error: Error) => void;
 }
 
+/** Ends a connection without a word to the other side, which may not listen. */
+export function cut(client: pg.Client): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
+  connection.stream.destroy();
+}
+
 /**
  * A connection whose query got no answer in time is dead (a network that swallows packets says nothing): it is cut, so that
  * the pool does not hand it out again.
@@ -49,8 +51,7 @@ class MortalClient extends pg.Client {
     const result: unknown = (super.query as (...given: unknown[]) => unknown)(...args);
     if (result instanceof Promise)
       result.catch((error: unknown) => {
-        const { connection } = this as unknown as { connection: { stream: { destroy(): void } } };
-        if (error instanceof Error && error.message.startsWith('Query read timeout')) connection.stream.destroy();
+        if (error instanceof Error && error.message.startsWith('Query read timeout')) cut(this);
       });
     return result as never;
   }
@@ -102,56 +103,6 @@ export function createStore(options: StoreOptions): DataSource {
       idleTimeoutMillis: 30_000,
     },
   });
-}
-
-/**
- * Connects and brings the schema up to date; processes that start together wait for one another.
- * @throws the driver's error when the server can't be reached; `connectionProblem` words it
- */
-export async function connect(store: DataSource, url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, query_timeout: 120_000 });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    if (!store.isInitialized) await store.initialize();
-    await store.runMigrations({ transaction: 'each' });
-    await prepareDay(store, new Date());
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
-
-/** A sentence on why a database can't be reached, without its password. */
-export function connectionProblem(error: unknown, url: string): string {
-  const where = describeUrl(url);
-  const { code, message } = error as { code?: string; message?: string };
-  const first = error instanceof AggregateError ? (error.errors[0] as { code?: string }) : undefined;
-  switch (code ?? first?.code) {
-    case 'ECONNREFUSED':
-      return `No PostgreSQL answers at ${where}. Start it, or correct DATABASE_URL.`;
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `The host of DATABASE_URL (${where}) is not known. Correct its name.`;
-    case '28P01':
-    case '28000':
-      return `PostgreSQL at ${where} refuses the user or password of DATABASE_URL. Correct them.`;
-    case '3D000':
-      return `PostgreSQL at ${where} has no such database. Create it, or correct DATABASE_URL.`;
-    case '57P03':
-      return `PostgreSQL at ${where} is starting up or stopping; it is tried again.`;
-    default:
-      return `PostgreSQL at ${where} can't be used (${message || String(code ?? error)}). Check DATABASE_URL.`;
-  }
-}
-
-function describeUrl(url: string): string {
-  try {
-    const { hostname, port, pathname } = new URL(url);
-    return `${hostname || 'localhost'}:${port || 5432}${pathname}`;
-  } catch {
-    return 'an address that is not a URL';
-  }
 }
 
 /** Whether a query took longer than its connection allows. */

@@ -24,7 +24,8 @@ const environment = {
   ...(!process.stdout.isTTY && { NO_COLOR: '1' }),
 };
 
-async function tests(): Promise<void> {
+/** @param prometheus said again beside the count, which it explains */
+async function tests(prometheus: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'vigil-results-'));
   const file = join(folder, 'results.json');
   try {
@@ -38,7 +39,7 @@ async function tests(): Promise<void> {
   } finally {
     const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = readResults(file);
     await rm(folder, { recursive: true, force: true });
-    console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
+    console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped\n${prometheus}`);
   }
 }
 
@@ -56,8 +57,9 @@ try {
     await run('Lint', 'npm', ['run', '--silent', 'lint']);
     await run('Generated files', 'npm', ['run', '--silent', 'generate', '--', '--check']);
   }
-  console.log(`\n${providePrometheus()}`);
-  await tests();
+  const prometheus = providePrometheus();
+  console.log(`\n${prometheus}`);
+  await tests(prometheus);
 } catch (error) {
   console.error(`\n${(error as Error).message}`);
   process.exitCode = 1;

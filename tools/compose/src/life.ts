@@ -96,3 +96,29 @@ export async function alertArrives(project: Project, receiver: string): Promise<
     90,
   );
 }
+
+/** What each service finds in its volume of secrets; what is not named here finds none. */
+const SECRETS: Readonly<Record<string, readonly string[]>> = {
+  postgres: ['grafana_database_password', 'postgres_password'],
+  collector: ['database_url'],
+  api: ['alertmanager_webhook_key', 'database_url'],
+  alertmanager: ['alertmanager_webhook_key'],
+  grafana: ['grafana_admin_password', 'grafana_database_password'],
+};
+
+export async function ownSecrets(project: Project, services: readonly string[]): Promise<void> {
+  for (const service of ['postgres', ...services]) {
+    const { id } = await project.container(service);
+    const { output } = await run('docker', [
+      'exec',
+      id,
+      'sh',
+      '-c',
+      'cd /run/vigil/secrets 2>/dev/null && ls -A || true',
+    ]);
+    const found = output.split(/\s+/).filter((name) => name !== '');
+    const wanted = SECRETS[service] ?? [];
+    if (found.toSorted().join(' ') !== wanted.join(' '))
+      throw new Error(`${service} sees ${found.join(', ') || 'no secret'}, and not ${wanted.join(', ') || 'none'}.`);
+  }
+}

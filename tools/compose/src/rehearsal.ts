@@ -1,7 +1,7 @@
 import { until } from '@vigil/testing';
 import { docker } from './docker.js';
 import { killed } from './kill.js';
-import { alertArrives, chat, readings, rowOf, scraped, startReceiver } from './life.js';
+import { alertArrives, chat, ownSecrets, readings, rowOf, scraped, startReceiver } from './life.js';
 import type { Project } from './project.js';
 import type { Images } from './rehearsal-bad.js';
 import type { Report } from './report.js';
@@ -57,6 +57,7 @@ export async function live(
     return (await project.logs('setup')).trim();
   });
   if (!up) return undefined;
+  await report.step('Each service sees its own secrets and no others', () => ownSecrets(project, services));
   const receiver = await startReceiver(project, images.ours);
   const rows: string[] = [];
   const talk = async () => {

@@ -32,6 +32,15 @@ describe('docker-compose.yml', () => {
     expect(cuda).toMatch(/^STOPSIGNAL SIGTERM$/m);
   });
 
+  it('gives all secrets to setup alone, and to each service those of its own volume', () => {
+    for (const [name, { volumes = [] }] of Object.entries(main.services)) {
+      const found = volumes.filter((entry) => entry.startsWith('secrets'));
+      if (name === 'setup') continue;
+      const room = name.startsWith('postgres') ? 'postgres' : name;
+      expect(found, name).toEqual(found.length === 0 ? [] : [`secrets-${room}:/run/vigil/secrets:ro`]);
+    }
+  });
+
   it('starts without the services of a profile', () => {
     const profiled = Object.entries(main.services).filter(([, { profiles }]) => profiles !== undefined);
     expect(profiled.map(([name]) => name)).toEqual(['alertmanager']);
@@ -46,6 +55,7 @@ describe('the rules', () => {
     restart: 'unless-stopped',
     read_only: true,
     user: 'node',
+    cap_drop: ['ALL'],
     mem_limit: '1g',
     tmpfs: ['/tmp'],
     healthcheck: { test: ['CMD', 'true'] },
@@ -58,6 +68,7 @@ describe('the rules', () => {
     [{ read_only: false }, 'its root file system can be written.'],
     [{ user: '0:0' }, 'it runs as root.'],
     [{ user: '${U:-0}' }, 'it runs as root.'],
+    [{ cap_drop: ['NET_RAW'] }, "it keeps the engine's capabilities."],
     [{ tmpfs: [] }, 'it has no /tmp in memory.'],
     [{ healthcheck: { disable: true } }, 'nothing looks whether it is healthy.'],
     [{ ports: ['8000:8000'] }, 'the port 8000:8000 is open to others unless set.'],

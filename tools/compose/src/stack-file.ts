@@ -8,6 +8,7 @@ export interface ComposeService {
   restart?: string;
   read_only?: boolean;
   user?: string;
+  cap_drop?: string[];
   mem_limit?: string;
   pid?: string;
   tmpfs?: string[];
@@ -54,6 +55,7 @@ export function checkService(name: string, service: ComposeService, volumes: Rea
   );
   demand(service.mem_limit !== undefined, 'its memory has no limit.');
   demand(!/^(|0|root)(:|$)/.test(preset(service.user ?? '')), 'it runs as root.');
+  demand(service.cap_drop?.includes('ALL') === true, "it keeps the engine's capabilities.");
   demand(once || (service.healthcheck?.test?.length ?? 0) > 1, 'nothing looks whether it is healthy.');
   for (const entry of service.ports ?? [])
     demand(preset(entry).startsWith('127.0.0.1:'), `the port ${entry} is open to others unless set.`);

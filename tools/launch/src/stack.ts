@@ -54,7 +54,7 @@ export class Stack {
     await mkdir(this.logDir, { recursive: true });
     this.ports = await this.choosePorts();
     this.databaseUrl = this.config.DATABASE_URL ?? (await this.startPostgres());
-    // The API first: it reaches for the database at once and says what is wrong with it.
+    // The API first: it reaches for the database at once and says what is wrong with it, or that it waits.
     await this.startService('api', 'API', 'API_PORT');
     await this.startService('collector', 'Collector', 'COLLECTOR_PORT');
     await this.startService('runtime', 'Runtime', 'RUNTIME_PORT');

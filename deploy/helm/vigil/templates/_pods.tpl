@@ -76,7 +76,10 @@ securityContext:
     fieldRef: { fieldPath: spec.nodeName }
 {{- end -}}
 
-{{/* Live restarts a process that hangs; ready keeps requests away. (dict "port" "http") */}}
+{{/*
+Live restarts a process that hangs; ready keeps requests away.
+(dict "port" "http" "seconds" <for how long it may start> "started" <the path that says it has, ready unless given>)
+*/}}
 {{- define "vigil.probes" -}}
 livenessProbe:
   httpGet: { path: /health/live, port: {{ .port }} }
@@ -88,7 +91,7 @@ readinessProbe:
   periodSeconds: 5
   timeoutSeconds: 5
 startupProbe:
-  httpGet: { path: /health/ready, port: {{ .port }} }
+  httpGet: { path: {{ default "/health/ready" .started }}, port: {{ .port }} }
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: {{ div (add .seconds 4) 5 }}

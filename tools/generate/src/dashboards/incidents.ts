@@ -3,10 +3,11 @@ import { Kit } from './kit.js';
 import { COLOURS, plain, type Limits } from './meaning.js';
 import { chart, sqlChart, sqlStat, sqlTable, stat, type Placed } from './panels.js';
 import { POSTGRES, quantileQuery, rateQuery } from './queries.js';
-import { alertLink, FIRING_SQL, firingColumns, labelsIn, MESSAGES, SEVERITIES, STATES } from './sql.js';
+import { alertLink, firingColumns, firingSql, labelsIn, MESSAGES, SEVERITIES, STATES } from './sql.js';
 import { say, type Language } from './words.js';
 
-const RULES = `rule ~ '^(\${rule:regex})$'`;
+const CHOSEN = `~ '^(\${rule:regex})$'`;
+const RULES = `rule ${CHOSEN}`;
 
 /** What fires, what fired, why, and who was told; and whether Vigil itself is well. */
 export function incidents(language: Language, limits: Limits): DashboardFile {
@@ -90,7 +91,7 @@ function alerts(kit: Kit): Placed[] {
       description: "Alerts that fire, the latest first. The rule's name leads to why it fired.",
       unit: 'none',
       columns: firingColumns(kit),
-      sql: FIRING_SQL,
+      sql: firingSql(` AND a.${RULES}`),
       w: 24,
       h: 7,
     }),
@@ -220,7 +221,7 @@ function messages(kit: Kit): Placed[] {
         SELECT n.queued_at AS time, n.channel, t.rule, n.status, n.attempts,
           extract(epoch FROM n.sent_at - n.queued_at)::float8 AS took, n.last_error AS error
         FROM notification n LEFT JOIN alert_transition t ON t.id = n.transition_id
-        WHERE $__timeFilter(n.queued_at)
+        WHERE $__timeFilter(n.queued_at) AND coalesce(t.rule, '') ${CHOSEN}
         ORDER BY n.queued_at DESC
         LIMIT 300`,
       w: 17,

@@ -4,7 +4,7 @@ import { GPU, Kit, RECORDED } from './kit.js';
 import { COLOURS, plain, type Limits } from './meaning.js';
 import { chart, sqlTable, stat, type Placed } from './panels.js';
 import { signalQuery, where } from './queries.js';
-import { FIRING_SQL, firingColumns } from './sql.js';
+import { firingColumns, firingSql } from './sql.js';
 import type { Language } from './words.js';
 
 const FILTERS: readonly Label[] = ['node', 'model'];
@@ -148,7 +148,7 @@ function alerts(kit: Kit): Placed[] {
         "Alerts that fire, the latest first, as PostgreSQL keeps them. The rule's name leads to why it fired.",
       unit: 'none',
       columns: firingColumns(kit),
-      sql: FIRING_SQL,
+      sql: firingSql(),
       w: 16,
       h: 8,
     }),

@@ -6,8 +6,11 @@ import { mapped, type Column } from './panels.js';
 export const labelsIn = (column: string): string =>
   `(SELECT string_agg(l.key || '=' || l.value, ', ' ORDER BY l.key) FROM jsonb_each_text(${column}) l)`;
 
-/** The id of the firing that an alert is in: `/api/v1/alerts/ID` tells of it in full. */
-export const FIRING_SQL = `
+/**
+ * What fires, with the id of the firing that an alert is in: `/api/v1/alerts/ID` tells of it in full.
+ * @param and a further condition, such as ` AND a.rule = 'GpuLost'`
+ */
+export const firingSql = (and = ''): string => `
   SELECT a.rule, t.context->>'summary' AS summary, a.fired_at AS "firedAt",
     t.context->>'severity' AS severity, i.lines->>0 AS why, t.id
   FROM alert a
@@ -17,7 +20,7 @@ export const FIRING_SQL = `
     ORDER BY id DESC LIMIT 1
   ) t ON true
   LEFT JOIN alert_incident i ON i.transition_id = t.id
-  WHERE a.state = 'firing'
+  WHERE a.state = 'firing'${and}
   ORDER BY a.fired_at DESC
   LIMIT 200`;
 
