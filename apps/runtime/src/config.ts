@@ -55,7 +55,7 @@ export const configSchema = z.object({
   QUEUE_MAX: integer(64, 0, 100_000).describe('Requests that may wait for a slot; more are refused with 429'),
   QUEUE_TIMEOUT: duration('0s').describe('How long a request may wait for a slot; 0s is as long as it takes'),
   REQUEST_TIMEOUT: duration('0s').describe('How long an answer may take, waiting included; 0s is as long as it takes'),
-  THREADS: integer(0, 0, 1024).describe('Processor threads of the engine; 0 chooses by the size of the model'),
+  THREADS: integer(0, 0, 1024).describe('Processor threads of the engine; 0 chooses by the model and the machine'),
   LLAMA_GPU: oneOf(['auto', 'cuda', 'vulkan', 'metal', 'none'], 'auto').describe('What llama.cpp computes on'),
   GPU_LAYERS: z
     .string()
