@@ -1,10 +1,12 @@
 const MIB = 2 ** 20;
 /** A model below this size is done before a second context would pay, */
 const TINY = 4 * MIB;
-/** one below this before a batch's threads have found their cores. */
+/** one below this before the threads of a batch have found their cores. */
 const SMALL = 64 * MIB;
 /** Above this, each further context would read too much of memory. */
 const LARGE = 1024 * MIB;
+/** With fewer cores than these, contexts of one thread each answer as many as one context of all threads, or more. */
+const MANY_CORES = 4;
 const MOST_LANES = 4;
 
 export interface Threads {
@@ -15,16 +17,16 @@ export interface Threads {
 }
 
 /**
- * Processor threads for a model, and over how many contexts they are spread. node-llama-cpp has a batch's threads made
- * anew each time. Where they can be kept on cores of their own, one context has all cores but one, which is left to the
- * server; or both of two. Where they can't, or a batch is too short for it, a model has several contexts of one thread
- * each, which wait for nobody; unless it is so large that they would only wait for memory.
+ * Processor threads for a model, and over how many contexts they are spread. A large model, and on many cores a smaller
+ * one, has one context with all cores but one, which is left to the server; or both of two where their threads can be
+ * kept apart. Other models have several contexts of one thread each, which wait for nobody: see
+ * docs/decisions/0020-cores-and-gpus.md for what was measured.
  * @param wanted 0 chooses
  * @param spread threads can be kept apart
  */
 export function chooseThreads(wanted: number, modelBytes: number, cores: number, spread: boolean): Threads {
   if (modelBytes < TINY) return { threads: Math.max(1, wanted), lanes: 1 };
-  if (modelBytes >= LARGE || (modelBytes >= SMALL && spread)) {
+  if (modelBytes >= LARGE || (modelBytes >= SMALL && cores >= MANY_CORES)) {
     const all = spread && cores <= 2 ? cores : Math.max(1, cores - 1);
     return { threads: wanted > 0 ? wanted : all, lanes: 1 };
   }
