@@ -52,36 +52,47 @@ const labels = z
   .default({});
 
 const SERIES = z.strictObject({
-  labels,
-  /** The signal's values, one a beat: `0.5x10 0.95x3 _x2` is ten times 0.5, three times 0.95, twice nothing. */
-  values,
-  /** How many requests each value rests on, where the rule has `minSamples`; of a comparison the earlier one. */
-  samples: values.optional(),
-  /** The signal's values at the time that it is compared with, where the rule has `comparedWith`. */
-  earlier: values.optional(),
-  /** The values of the other signals, in the order of the rule's `and`. */
-  and: z.array(values, { error: 'must be a list of values, one for each signal of "and"' }).default([]),
+  labels: labels.describe('Those that the rule keeps alerts apart by'),
+  values: values.describe(
+    "The signal's values, one a beat: 0.5x10 0.95x3 _x2 is ten times 0.5, three times 0.95, twice nothing",
+  ),
+  samples: values
+    .optional()
+    .describe('How many requests each value rests on, where the rule has minSamples; of a comparison the earlier one'),
+  earlier: values
+    .optional()
+    .describe("The signal's values at the time that it is compared with, where the rule has comparedWith"),
+  and: z
+    .array(values, { error: 'must be a list of values, one for each signal of "and"' })
+    .default([])
+    .describe("The values of the other signals, in the order of the rule's and"),
 });
 
 const TOLD = z.strictObject({
-  at: duration,
+  at: duration.describe('How long after the beginning, such as 10m'),
   state: z.enum(ALERT_STATES, { error: `must be one of ${ALERT_STATES.join(', ')}` }),
   labels,
-  summary: z.string('must be a text').optional(),
+  summary: z.string('must be a text').optional().describe('What the message says; not looked at unless given'),
 });
 
 const CASE = z.strictObject({
-  name: z.string('must be a name'),
-  /** Time between two beats. */
-  every: duration,
+  name: z.string('must be a name').describe('What it shows, as a sentence'),
+  every: duration.describe('Time between two beats, such as 15s'),
   series: z.array(SERIES, { error: 'must be a list of series' }).min(1, 'needs a series'),
-  /** What people are told, in order; empty where they shall not be told anything. */
-  expect: z.array(TOLD, { error: 'must be a list of what people are told, or []' }),
+  expect: z
+    .array(TOLD, { error: 'must be a list of what people are told, or []' })
+    .describe('What people are told; empty where they shall not be told anything'),
 });
 
 const CASES = z.strictObject({
-  alert: z.string('must be the name of a rule'),
+  alert: z.string('must be the name of a rule').describe('The rule, by its name'),
   cases: z.array(CASE, { error: 'must be a list of cases' }).min(1, 'needs a case'),
+});
+
+/** A JSON Schema that editors complete files of test cases from. What depends on the rule `vigil rules check` says. */
+export const caseSchema = (): object => ({
+  ...z.toJSONSchema(CASES, { io: 'input', unrepresentable: 'any' }),
+  title: 'Test cases of an alert rule of Vigil',
 });
 
 export type RuleCases = z.output<typeof CASES>;

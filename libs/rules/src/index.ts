@@ -1,4 +1,4 @@
-export { differences, parseRuleCases, playCase, type RuleCase, type RuleCases } from './cases.js';
+export { caseSchema, differences, parseRuleCases, playCase, type RuleCase, type RuleCases } from './cases.js';
 export { describeThreshold, holds, thresholdOf } from './condition.js';
 export * from './decide.js';
 export { ruleDuration } from './duration.js';

@@ -4,6 +4,7 @@ import { combine } from './combine.js';
 import { describeThreshold, thresholdOf } from './condition.js';
 import { parseRule } from './parse.js';
 import { toPrometheusRules } from './prometheus.js';
+import { caseSchema } from './cases.js';
 import { ruleSchema } from './schema.js';
 import type { Rule } from './types.js';
 
@@ -228,6 +229,16 @@ describe('what was read', () => {
       ['c', false],
     ]);
   });
+});
+
+it('the schema of test cases knows what a case is made of', () => {
+  const { properties, required } = caseSchema() as { properties: Record<string, any>; required: string[] };
+  expect(required).toEqual(['alert', 'cases']);
+  const one = properties.cases.items;
+  expect(one.required).toEqual(['name', 'every', 'series', 'expect']);
+  expect(one.properties.series.items.required).toEqual(['values']);
+  expect(one.properties.expect.items.properties.state.enum).toContain('firing');
+  expect(one.properties.expect.items.properties.at.description).toMatch(/10m/);
 });
 
 it('the schema for editors knows signals, labels and fields', () => {

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadRules, ruleSchema, toPrometheusRules, type Rule } from '@vigil/rules';
+import { caseSchema, loadRules, ruleSchema, toPrometheusRules, type Rule } from '@vigil/rules';
 import { recordingRules } from '@vigil/signals';
 import { stringify } from 'yaml';
 import { configurationPage, environmentExample } from './configuration.js';
@@ -23,6 +23,7 @@ export async function generateAll(root: string): Promise<Record<string, string>>
   return {
     '.env.example': environmentExample(),
     'alerts/rule.schema.json': JSON.stringify(ruleSchema()),
+    'alerts/case.schema.json': JSON.stringify(caseSchema()),
     ...prometheus,
     ...panels,
     ...(await chartFiles(root, { ...prometheus, ...panels })),
