@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cut, cutBytes, headline, oneLine, trendLine } from './digest.js';
+import { cut, cutBytes, digest, headline, oneLine, trendLine } from './digest.js';
 import type { Message } from './message.js';
 import { sparkline } from './sparkline.js';
 import { batch, message } from './testing.js';
@@ -30,6 +30,13 @@ describe('a headline', () => {
   ])('%s', (_, messages, change, expected) => {
     expect(headline(batch(messages, change))).toBe(expected);
   });
+});
+
+it('what to do about several alerts of a rule is said once', () => {
+  const steps = ['Look at `nvidia-smi`.'];
+  const of = (rule: string) => message({ rule, steps });
+  const { sections } = digest(batch([of('A'), of('B'), of('A')], { group: {} }));
+  expect(sections.map((section) => section.steps)).toEqual([steps, steps, []]);
 });
 
 describe('a sparkline', () => {

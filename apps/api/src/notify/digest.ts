@@ -62,9 +62,15 @@ export function digest(batch: Batch): Digest {
   return {
     tone: toneOf(messages),
     headline: headline(batch),
-    sections: messages.slice(0, SECTIONS).map(section),
+    sections: messages.slice(0, SECTIONS).map(section).map(withoutStepsTwice),
     more: Math.max(0, messages.length - SECTIONS),
   };
+}
+
+/** What to do about several alerts of a rule is said once. */
+function withoutStepsTwice(one: Section, index: number, all: readonly Section[]): Section {
+  const before = all.slice(0, index).some(({ rule, steps }) => rule === one.rule && steps.length > 0);
+  return before ? { ...one, steps: [] } : one;
 }
 
 export function headline(batch: Batch): string {

@@ -42,7 +42,7 @@ export function mailHtml(batch: Batch): string {
 function htmlOf(section: Section): string {
   const facts = [...section.facts, ...section.where.map(([name, text]) => ({ name, text: cut(text, 500) }))];
   const rows = facts.map(({ name, text }) => `<tr><td>${html(name)}&emsp;</td><td>${html(text)}</td></tr>`);
-  const steps = section.steps.map((step) => `<li>${html(step)}</li>`);
+  const steps = section.steps.map((step) => `<li>${code(html(step))}</li>`);
   const why = section.why.map((line) => `<li>${html(line)}</li>`);
   const links = section.links.map(({ name, url }) => `<a href="${html(url)}">${html(name)}</a>`);
   return [
@@ -62,5 +62,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '"': '&quot;',
   "'": '&#39;',
 };
+
+/** Runbooks are written in Markdown. */
+const code = (text: string): string => text.replaceAll(/`([^`]+)`/g, '<code>$1</code>');
 
 const html = (text: string): string => oneLine(text).replaceAll(/[&<>"']/g, (sign) => ENTITIES[sign]!);
