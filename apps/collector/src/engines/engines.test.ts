@@ -5,7 +5,7 @@ import { createLogger, createRegistry, Lifecycle } from '@vigil/service';
 import type { EngineSampleRow } from '@vigil/store';
 import { until } from '@vigil/testing';
 import type { Registry } from 'prom-client';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { seriesOf } from '../testing.js';
 import { parseEngines } from './config.js';
 import { startEngines } from './engines.js';
@@ -96,6 +96,20 @@ describe('engines', () => {
     expect(await value('vigil_engine_last_scrape_timestamp_seconds')).toBeGreaterThanOrEqual(last);
     answer = says(SGLANG);
     await until('its return', async () => (await value('vigil_engine_requests_running')) === 31);
+  });
+
+  it('that begin a moment later are not complained of, and those that stay away once', async () => {
+    const warn = vi.spyOn(log, 'warn');
+    const asked = { late: 0, away: 0 };
+    answer = (response) => {
+      const name = response.req.url === '/away' ? 'away' : 'late';
+      if (++asked[name] === 1 || name === 'away') response.writeHead(503).end();
+      else says(VLLM)(response);
+    };
+    start(`late=${url}/late away=${url}/away`);
+    await until('five looks at each', async () => Math.min(asked.late, asked.away) >= 5);
+    expect(warn.mock.calls.map(([facts]) => (facts as { engine: string }).engine)).toEqual(['away']);
+    warn.mockRestore();
   });
 
   it('of a version that is not known are told as far as can be', async () => {

@@ -44,6 +44,8 @@ interface WatchOptions extends Pick<EnginesOptions, 'config' | 'node' | 'sink' |
 async function watch(target: EngineTarget, { config, node, metrics, sink, log, signal }: WatchOptions): Promise<void> {
   const sampler = new EngineSampler(node, target.name);
   let said = '';
+  // Started together, an engine is a moment later than its watcher: a first silence says nothing yet.
+  let isFirst = true;
   while (!signal.aborted) {
     const began = performance.now();
     const result = await scrape(target, config.ENGINE_TIMEOUT, signal);
@@ -52,7 +54,8 @@ async function watch(target: EngineTarget, { config, node, metrics, sink, log, s
     const now = new Date();
     metrics.record(target.name, result, took / 1000, now);
     if (result.ok) void sink(sampler.rows(result.reading, now));
-    said = say(log, target.name, result, said);
+    if (result.ok || !isFirst) said = say(log, target.name, result, said);
+    isFirst = false;
     const waitMs = Math.min(Math.max(config.ENGINE_INTERVAL * 1000 - took, 0), 2 ** 31 - 1);
     await sleep(waitMs, undefined, { signal }).catch(() => undefined);
   }
