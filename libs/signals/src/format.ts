@@ -49,8 +49,12 @@ function formatBytes(value: number): string {
   return `${trim(value / size)} ${name}`;
 }
 
-const trim = (value: number): string =>
-  String(Number(value.toFixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2)));
+/** Three digits or so; a small value keeps two, so that a threshold of 0.001 is not told as 0. */
+function trim(value: number): string {
+  const size = Math.abs(value);
+  if (size < 0.1) return String(Number(value.toPrecision(2)));
+  return String(Number(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)));
+}
 
 /** A length of time as people read it: `45 s`, `12 min`, `3 h 5 min`. */
 export function formatDuration(seconds: number): string {
