@@ -261,10 +261,8 @@ export class Lane {
         this.end(this.slots[slot]!, error instanceof Error ? error : new Error(String(error)));
       }
     };
-    // The first alone: with it llama.cpp puts its rows in order, which must not be done twice at once.
-    const [first, ...others] = rows;
-    if (first) await choose(first);
-    await Promise.all(others.map(choose));
+    // All at once: a batch lists its sequences in llama.cpp's own order, so that reading a row moves no other.
+    await Promise.all(rows.map(choose));
   }
 
   /** After a batch that failed, usually for want of memory: everybody in it is read anew, once. */
