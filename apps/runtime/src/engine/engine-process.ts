@@ -13,6 +13,8 @@ const LONGEST_DELAY_MS = 10_000;
 const STABLE_MS = 30_000;
 /** The end of what it wrote, to say why it died. */
 const OUTPUT_KEPT = 2_000;
+/** More cores than these have nothing more to do for it. */
+const MOST_POOL_THREADS = 36;
 
 /** Delay before the engine is started again, in milliseconds, after so many quick deaths in a row. */
 export function restartDelay(quickDeaths: number): number {
@@ -144,7 +146,7 @@ export class EngineProcess {
       });
       // 'close' comes after everything that it said was read.
       child.once('close', (code, signal) => {
-        const how = `${signal ?? `exit code ${code}`}${complaint === '' ? lastLine(output) : `: ${complaint}`}`;
+        const how = `${signal ?? `exit code ${code}`}${complaint === '' ? lastWords(output) : `: ${complaint}`}`;
         reject(new EngineDiedError(`the engine's process ended (${how})`));
         const outOfMemory = ranOutOfMemory(signal, output, kills, outOfMemoryKills());
         if (child === this.child) this.onExit(how, performance.now() - began, outOfMemory);
@@ -177,11 +179,11 @@ export class EngineProcess {
  * two cores more of them made Linux put two on one while the other idled (11 % of a core at 8 streams instead of 6).
  */
 function threadPoolSize(threads: number): number {
-  return Math.min(Math.max(threads, 2), 36);
+  return Math.min(Math.max(threads, 2), MOST_POOL_THREADS);
 }
 
 /** What it said last; of Node's own report of an error not the version that closes it, but the error. */
-function lastLine(output: string): string {
+function lastWords(output: string): string {
   const lines = output.trim().split('\n');
   const line = lines.findLast((one) => /^\w*Error\b/.test(one)) ?? lines.at(-1) ?? '';
   return line === '' ? '' : `: ${line.slice(0, 300)}`;
