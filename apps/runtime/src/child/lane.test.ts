@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generate, RandomEngine, type Asked, threads } from '../testing/random-model.js';
 import type { NativeContext } from './binding.js';
 import { OutOfMemoryError } from './job.js';
-import type { LaneOptions } from './lane.js';
+import type { Lane, LaneOptions } from './lane.js';
 
 let engine: RandomEngine;
 beforeAll(async () => {
@@ -106,6 +106,54 @@ describe('a long prompt', () => {
     expect(reading.reduce((sum, { tokens, rows }) => sum + tokens - rows, 0)).toBe(1900);
     expect(reading.slice(1).every(({ rows }) => rows === 3)).toBe(true);
     expect(reading.slice(1).every(({ tokens, rows }) => tokens - rows <= 64)).toBe(true);
+  });
+});
+
+describe('prompts that come together', () => {
+  const four = [1, 2, 3, 4].map((n) => ({ prompt: prompt(100, n), tokens: 20 }));
+  /** A lane that knows how long a piece takes, which is next to nothing. */
+  const warmLane = async (change: Partial<LaneOptions> = {}): Promise<Lane> => {
+    const lane = engine.lane({ targetSeconds: 60, ...change });
+    await generate(lane, { prompt: prompt(70, 9), tokens: 1 }).ended;
+    return lane;
+  };
+  const counted = () => {
+    const batches: number[] = [];
+    let size = 0;
+    const native = between({
+      initBatch: (tokens) => engine.native.initBatch((size = tokens)),
+      decodeBatch: () => (batches.push(size), engine.native.decodeBatch()),
+    });
+    return { batches, native };
+  };
+  const oneByOne = async (): Promise<number[][]> => {
+    const texts: number[][] = [];
+    for (const asked of four) texts.push(await text({}, asked));
+    return texts;
+  };
+  const all = async (lane: Lane, reproducible: boolean): Promise<number[][]> => {
+    const answers = four.map((asked) => generate(lane, { ...asked, reproducible }));
+    expect(await Promise.all(answers.map(({ ended }) => ended))).toEqual(four.map(() => undefined));
+    return answers.map(({ said }) => said);
+  };
+
+  it('are read in one batch, as far as it holds them, and answered as they would be alone', async () => {
+    const { batches, native } = counted();
+    const lane = await warmLane({ native, batchSize: 200 });
+    batches.length = 0;
+    const together = await all(lane, false);
+    expect(batches.slice(0, 4)).toEqual([192, 64, 144, 4]);
+    const alone = await oneByOne();
+    expect(together.map((said) => said.slice(0, 8))).toEqual(alone.map((said) => said.slice(0, 8)));
+  });
+
+  it('are read one by one where a seed was given', async () => {
+    const { batches, native } = counted();
+    const lane = await warmLane({ native });
+    batches.length = 0;
+    const together = await all(lane, true);
+    expect(batches.slice(0, 4)).toEqual([64, 64, 64, 64]);
+    expect(together).toEqual(await oneByOne());
   });
 });
 

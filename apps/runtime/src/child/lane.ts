@@ -5,7 +5,7 @@ import { OutOfMemoryError, type Job } from './job.js';
 import { place } from './placement.js';
 import type { TokenChooser } from './sampling.js';
 import type { ThreadSpreader } from './spread.js';
-import { fitsPiece, gaps, nextReader, pieceLength, wholePiece } from './step-plan.js';
+import { fittingPieces, gaps, nextReader, pieceLength, readTogether, wholePiece, type Reading } from './step-plan.js';
 import type { ThreadTuner } from './thread-tuner.js';
 
 export interface LaneOptions {
@@ -15,6 +15,8 @@ export interface LaneOptions {
   contextSize: number;
   /** Tokens of a prompt that are read at once. */
   piece: number;
+  /** The most tokens of one batch. */
+  batchSize: number;
   targetSeconds: number;
   /** Idle rows that may be computed to close a gap between sequences. */
   widestGap: number;
@@ -163,16 +165,18 @@ export class Lane {
     if (answering.length > 0) await this.compute(answering, 1);
     for (;;) {
       this.makeReady();
-      const reader = this.reader();
-      if (reader === undefined) break;
-      const { cells, running } = this.slots[reader]!;
-      const take = pieceLength(cells.length, running!.tokens.length, this.options.piece);
       const before = elapsed();
-      await this.compute([reader], take);
-      tokens += take;
-      if (take > 1) this.timed((elapsed() - before) / take);
+      const readers = this.readers(before);
+      if (readers.length === 0) break;
+      const { take } = readers[0]!;
+      await this.compute(
+        readers.map(({ slot }) => slot).toSorted((a, b) => a - b),
+        take,
+      );
+      tokens += readers.length * take;
+      if (take > 1) this.timed((elapsed() - before) / (readers.length * take));
       if (!this.sweep() || answering.length === 0) break;
-      if (!fitsPiece(elapsed(), this.tokenSeconds * this.options.piece, this.options.targetSeconds)) break;
+      if (this.fitting(elapsed(), this.options.piece) === 0) break;
     }
     this.options.onStep({ seconds: elapsed(), rows: answering.length, tokens }, load);
   }
@@ -183,9 +187,25 @@ export class Lane {
     );
   }
 
-  private reader(): number | undefined {
-    const readers = this.pending((tokens) => tokens > 1);
-    return nextReader(readers.map((slot) => ({ slot, ...this.slots[slot]!.running! })));
+  /** Whose prompts are read on in one batch. */
+  private readers(elapsedSeconds: number): Reading[] {
+    const { piece, batchSize } = this.options;
+    const all = this.pending((tokens) => tokens > 1).map((slot): Reading => {
+      const { running, cells } = this.slots[slot]!;
+      const { job, pieces, admitted, tokens } = running!;
+      const take = pieceLength(cells.length, tokens.length, piece);
+      return { slot, pieces, admitted, take, alone: job.reproducible };
+    });
+    const first = nextReader(all);
+    if (!first) return [];
+    const most = Math.min(this.fitting(elapsedSeconds, first.take), Math.floor(batchSize / first.take));
+    return readTogether(first, all, most);
+  }
+
+  /** How many pieces of so many tokens fit into what is left of a step; none where that is not known yet. */
+  private fitting(elapsedSeconds: number, take: number): number {
+    if (this.tokenSeconds === 0) return 0;
+    return fittingPieces(elapsedSeconds, this.tokenSeconds * take, this.options.targetSeconds);
   }
 
   private timed(seconds: number): void {
@@ -209,7 +229,7 @@ export class Lane {
     const { native, contextSize, widestGap, spreader } = this.options;
     const threads = this.options.threads.choose(slots.length * take);
     if (threads !== this.threadsSet) native.setThreads((this.threadsSet = threads));
-    const idle = widestGap > 0 ? gaps(slots, widestGap) : [];
+    const idle = take === 1 ? gaps(slots, widestGap) : [];
     for (const slot of idle) if (this.slots[slot]!.cells.length >= contextSize) this.keep(slot, 0);
     native.initBatch(slots.length * take + idle.length);
     const rows = [...slots, ...idle].toSorted((a, b) => a - b);

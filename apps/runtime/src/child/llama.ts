@@ -33,6 +33,16 @@ export function pieceSize({ device, memory }: ModelInfo): number {
   return memory.model < 1536 * MIB ? 32 : 16;
 }
 
+/**
+ * Idle sequences that are computed in vain where they lie between others: llama.cpp computes sequences together only if
+ * their numbers follow one another, and a second batch costs as much as so many more rows of the first.
+ */
+export function widestGap({ device, memory }: ModelInfo): number {
+  if (device !== 'cpu') return 16;
+  if (memory.model < 64 * MIB) return 5;
+  return memory.model < 256 * MIB ? 12 : 0;
+}
+
 /** Where it is ours to choose: a processor has no use for more sequences than these, */
 const MOST_ON_PROCESSOR = 32;
 /** and no more of what is left of memory; a GPU has nothing else to do. */

@@ -4,7 +4,7 @@ import { answerJob } from './answer.js';
 import { grammarState } from './binding.js';
 import type { Job } from './job.js';
 import { Lane } from './lane.js';
-import { load, LoadError, pieceSize, type Loaded } from './llama.js';
+import { BATCH, load, LoadError, pieceSize, widestGap, type Loaded } from './llama.js';
 import { TokenChooser } from './sampling.js';
 import { StepScheduler } from './scheduler.js';
 import { countsOf, ThreadTuner } from './thread-tuner.js';
@@ -20,8 +20,6 @@ process.on('disconnect', () => process.exit(0));
 
 /** A batch of so many tokens is worth the cores of lanes that have nothing to do. */
 const WORTH_ALL_CORES = 32;
-/** What a GPU computes in vain rather than decode twice. */
-const WIDEST_GAP_ON_GPU = 16;
 
 const tell = (message: FromChild): void => void process.send?.(message, () => undefined);
 let loaded: Loaded | undefined;
@@ -89,7 +87,8 @@ function schedule(given: LoadOptions, { llama, model, contexts, threads, spreade
           contextSize: info.contextSize,
           piece: pieceSize(info),
           targetSeconds,
-          widestGap: info.device === 'cpu' ? 0 : WIDEST_GAP_ON_GPU,
+          batchSize: BATCH,
+          widestGap: widestGap(info),
           chooser: (job: Job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
           threads: contexts.length > 1 ? { choose, took: () => undefined } : new ThreadTuner(countsOf(threads)),
           spreader,

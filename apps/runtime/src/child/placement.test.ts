@@ -36,6 +36,14 @@ describe('the slot of a prompt', () => {
     expect(place(slots, tokens(0, 9))).toEqual({ slot: 1, reuse: 0 });
   });
 
+  it('is next to those who are answered, but not at the cost of what was used lately', () => {
+    const held = (usedAt: number) => slot(tokens(500, 30), { usedAt });
+    const busy = slot(tokens(700, 5), { usedAt: 9, busy: true });
+    expect(place([slot(), slot(), slot(), busy, slot(), slot()], tokens(0, 9))).toEqual({ slot: 2, reuse: 0 });
+    expect(place([held(1), held(2), held(8), busy, held(7)], tokens(0, 9))).toEqual({ slot: 1, reuse: 0 });
+    expect(place([held(1), busy, held(5), busy, held(2), held(3)], tokens(0, 9))).toEqual({ slot: 0, reuse: 0 });
+  });
+
   it('keeps only what was read in whole pieces where the text must not depend on it', () => {
     const cells = tokens(0, 100);
     expect(place([slot(cells, { exact: 64 })], tokens(0, 120), 32)).toEqual({ slot: 0, reuse: 64 });

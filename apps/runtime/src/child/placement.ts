@@ -22,8 +22,8 @@ export function commonPrefix(a: readonly number[], b: readonly number[]): number
 
 /**
  * Chooses the slot for a prompt: the one that holds most of its beginning, if that is half of the prompt or half of
- * what would be lost; else an empty one, the lowest, so that sequences lie side by side; else the one that was
- * longest unused.
+ * what would be lost. Else, of that half of the free ones that were longest unused (empty ones first), the one next to
+ * busy ones, as sequences that lie side by side are computed together.
  * @param piece where the result must not depend on what is kept: only whole pieces of this size are, that were read as
  * such; 1 where it may
  * @returns undefined where none is free; `reuse` counts tokens that need not be read again, at least one always must
@@ -34,15 +34,22 @@ export function place(
   piece = 1,
 ): { slot: number; reuse: number } | undefined {
   let best: { slot: number; reuse: number } | undefined;
-  let fallback: number | undefined;
-  slots.forEach(({ cells, exact, busy, usedAt }, slot) => {
+  slots.forEach(({ cells, exact, busy }, slot) => {
     if (busy) return;
     const common = Math.min(commonPrefix(cells, prompt), prompt.length - 1);
     const reuse = piece === 1 ? common : Math.floor(Math.min(common, exact) / piece) * piece;
     const worth = reuse >= WORTH_KEEPING && (common * 2 >= prompt.length || common * 2 >= cells.length);
     if (worth && reuse > (best?.reuse ?? 0)) best = { slot, reuse };
-    const other = fallback === undefined ? undefined : slots[fallback]!;
-    if (!other || (other.cells.length > 0 && (cells.length === 0 || usedAt < other.usedAt))) fallback = slot;
   });
-  return best ?? (fallback === undefined ? undefined : { slot: fallback, reuse: 0 });
+  return best ?? fallback(slots);
+}
+
+function fallback(slots: readonly SlotView[]): { slot: number; reuse: number } | undefined {
+  const indexes = [...slots.keys()];
+  const lastUse = (slot: number) => (slots[slot]!.cells.length === 0 ? 0 : slots[slot]!.usedAt);
+  const free = indexes.filter((slot) => !slots[slot]!.busy).toSorted((a, b) => lastUse(a) - lastUse(b));
+  const busy = indexes.filter((slot) => slots[slot]!.busy);
+  const distance = (slot: number) => Math.min(slots.length, ...busy.map((other) => Math.abs(other - slot)));
+  const [nearest] = free.slice(0, Math.ceil(free.length / 2)).toSorted((a, b) => distance(a) - distance(b));
+  return nearest === undefined ? undefined : { slot: nearest, reuse: 0 };
 }

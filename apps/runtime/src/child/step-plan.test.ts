@@ -1,12 +1,40 @@
 import { describe, expect, it } from 'vitest';
-import { fitsPiece, gaps, nextReader, pieceLength } from './step-plan.js';
+import { fittingPieces, gaps, nextReader, pieceLength, readTogether } from './step-plan.js';
+
+const reader = (slot: number, pieces: number, admitted: number, take = 64, alone = false) => ({
+  slot,
+  pieces,
+  admitted,
+  take,
+  alone,
+});
 
 describe('the prompt that is read on', () => {
   it('is the one of which least was read, then the oldest', () => {
-    const reader = (slot: number, pieces: number, admitted: number) => ({ slot, pieces, admitted });
-    expect(nextReader([reader(0, 3, 1), reader(1, 0, 3), reader(2, 0, 2)])).toBe(2);
-    expect(nextReader([reader(0, 3, 1), reader(1, 4, 0)])).toBe(0);
+    expect(nextReader([reader(0, 3, 1), reader(1, 0, 3), reader(2, 0, 2)])?.slot).toBe(2);
+    expect(nextReader([reader(0, 3, 1), reader(1, 4, 0)])?.slot).toBe(0);
     expect(nextReader([])).toBeUndefined();
+  });
+});
+
+describe('prompts that are read together', () => {
+  const first = reader(5, 0, 9);
+  const together = (others: Parameters<typeof readTogether>[1], most = 8, own = first) =>
+    readTogether(own, [own, ...others], most).map(({ slot }) => slot);
+
+  it('have pieces of one length, and go in their turn', () => {
+    expect(together([reader(1, 2, 3), reader(2, 0, 12), reader(3, 0, 10, 63), reader(4, 1, 1)])).toEqual([5, 2, 4, 1]);
+  });
+
+  it('are as many as time allows, and one at least', () => {
+    const others = [reader(1, 0, 10), reader(2, 0, 11)];
+    expect(together(others, 2)).toEqual([5, 1]);
+    expect(together(others, 0)).toEqual([5]);
+  });
+
+  it('are none whose text must not depend on others', () => {
+    expect(together([reader(1, 0, 10, 64, true), reader(2, 0, 11)])).toEqual([5, 2]);
+    expect(together([reader(2, 0, 11)], 8, reader(5, 0, 9, 64, true))).toEqual([5]);
   });
 });
 
@@ -32,12 +60,12 @@ describe('a piece of a prompt', () => {
   });
 
   it.each([
-    [0, 0.15, true],
-    [0.05, 0.11, false],
-    [0.05, 0.1, true],
-    [0.3, 0, false],
-  ])('after %d s is read in the same step if it takes %d s: %s', (elapsed, piece, expected) => {
-    expect(fitsPiece(elapsed, piece, 0.2)).toBe(expected);
+    [0, 0.06, 3],
+    [0.05, 0.06, 2],
+    [0.05, 0.16, 0],
+    [0.3, 0.01, 0],
+  ])('after %d s of a step fits, where it takes %d s, %d times', (elapsed, piece, expected) => {
+    expect(fittingPieces(elapsed, piece, 0.2)).toBe(expected);
   });
 });
 

@@ -5,12 +5,29 @@ export interface Reading {
   pieces: number;
   /** Rises with each admission. */
   admitted: number;
+  /** Tokens of its next piece. */
+  take: number;
+  /** Its pieces are read by themselves, as its text must not depend on who else is there. */
+  alone: boolean;
 }
 
 /** Whose prompt is read on: the one of which least was read, so that a short one does not wait for a long one. */
-export function nextReader(readers: readonly Reading[]): number | undefined {
-  return readers.toSorted((a, b) => a.pieces - b.pieces || a.admitted - b.admitted)[0]?.slot;
+export function nextReader(readers: readonly Reading[]): Reading | undefined {
+  return readers.toSorted(byTurn)[0];
 }
+
+/**
+ * Who is read in one batch with `first`, which costs less than one after the other: whose next piece is as long, as
+ * of unequal pieces the rests would be read by themselves.
+ * @param most with `first`
+ */
+export function readTogether(first: Reading, readers: readonly Reading[], most: number): Reading[] {
+  if (first.alone) return [first];
+  const others = readers.filter(({ slot, take, alone }) => slot !== first.slot && take === first.take && !alone);
+  return [first, ...others.toSorted(byTurn).slice(0, Math.max(0, most - 1))];
+}
+
+const byTurn = (a: Reading, b: Reading): number => a.pieces - b.pieces || a.admitted - b.admitted;
 
 /** From here on a prompt is read in halves of pieces, as each token looks back on all before it. */
 const LONG_AGO = 512;
@@ -34,12 +51,9 @@ export function pieceLength(from: number, length: number, size: number): number 
   return (length <= end + whole * SMALL_REST ? length : end) - from;
 }
 
-/** A piece leaves this much of the target to the steps' own ups and downs. */
-const AIM = 0.75;
-
-/** Whether another piece of a prompt still fits into a step, in which others wait for their next token. */
-export function fitsPiece(elapsedSeconds: number, pieceSeconds: number, targetSeconds: number): boolean {
-  return elapsedSeconds + pieceSeconds <= AIM * targetSeconds;
+/** How many pieces of prompts still fit into a step, in which others wait for their next token. */
+export function fittingPieces(elapsedSeconds: number, pieceSeconds: number, targetSeconds: number): number {
+  return Math.max(0, Math.floor((targetSeconds - elapsedSeconds) / pieceSeconds));
 }
 
 /**

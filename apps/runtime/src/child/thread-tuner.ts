@@ -1,7 +1,7 @@
 /** How much the newest batch counts in a mean. */
 const NEWEST = 0.3;
 /** What is not used is thought a little better of with every batch, until it is tried again. */
-const FORGIVEN = 0.99;
+const FORGIVEN = 0.998;
 
 interface Bucket {
   /** Mean seconds a token, in the order of the counts; undefined until tried. */

@@ -1,11 +1,11 @@
 const MIB = 2 ** 20;
 /** A model below this size is done before a second context would pay, */
 const TINY = 4 * MIB;
-/** one below this before the threads of a batch have found their cores. */
+/** one below this before the threads of a batch are on cores of their own. */
 const SMALL = 64 * MIB;
 /** Above this, each further context would read too much of memory. */
 const LARGE = 1024 * MIB;
-/** With fewer cores than these, contexts of one thread each answer as many as one context of all threads, or more. */
+/** With fewer cores than these, threads find cores of their own only where they are moved there. */
 const MANY_CORES = 4;
 const MOST_LANES = 4;
 
@@ -17,17 +17,17 @@ export interface Threads {
 }
 
 /**
- * Processor threads for a model, and over how many contexts they are spread. A large model, and on many cores a smaller
- * one, has one context with all cores but one, which is left to the server; or both of two where their threads can be
- * kept apart. Other models have several contexts of one thread each, which wait for nobody: see
+ * Processor threads for a model, and over how many contexts they are spread. One context has all cores but one, which is
+ * left to the server, or all of two or three, where threads are kept apart. A small model, and a medium one where few
+ * threads can't be kept apart, has several contexts of one thread each, which wait for nobody: see
  * docs/decisions/0020-cores-and-gpus.md for what was measured.
  * @param wanted 0 chooses
  * @param spread threads can be kept apart
  */
 export function chooseThreads(wanted: number, modelBytes: number, cores: number, spread: boolean): Threads {
   if (modelBytes < TINY) return { threads: Math.max(1, wanted), lanes: 1 };
-  if (modelBytes >= LARGE || (modelBytes >= SMALL && cores >= MANY_CORES)) {
-    const all = spread && cores <= 2 ? cores : Math.max(1, cores - 1);
+  if (modelBytes >= LARGE || (modelBytes >= SMALL && (spread || cores >= MANY_CORES))) {
+    const all = spread && cores < MANY_CORES ? cores : Math.max(1, cores - 1);
     return { threads: wanted > 0 ? wanted : all, lanes: 1 };
   }
   const threads = wanted > 0 ? wanted : Math.min(cores, MOST_LANES);

@@ -5,7 +5,7 @@ import type { Token } from 'node-llama-cpp';
 import type { NativeContext } from '../child/binding.js';
 import type { Job } from '../child/job.js';
 import { Lane, type LaneOptions } from '../child/lane.js';
-import { load, type Loaded } from '../child/llama.js';
+import { BATCH, load, type Loaded } from '../child/llama.js';
 import { TokenChooser } from '../child/sampling.js';
 import type { AnswerLogprob, LoadOptions, Sampling } from '../engine/protocol.js';
 
@@ -53,6 +53,7 @@ export class RandomEngine {
       sequences,
       contextSize: info.contextSize,
       piece: 64,
+      batchSize: BATCH,
       targetSeconds: 0.2,
       widestGap: 0,
       chooser: (job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
