@@ -120,11 +120,11 @@ describe('prompts that come together', () => {
   const counted = () => {
     const batches: number[] = [];
     let size = 0;
-    const native = between({
+    const counting: Partial<NativeContext> = {
       initBatch: (tokens) => engine.native.initBatch((size = tokens)),
       decodeBatch: () => (batches.push(size), engine.native.decodeBatch()),
-    });
-    return { batches, native };
+    };
+    return { batches, counting, native: between(counting) };
   };
   const oneByOne = async (): Promise<number[][]> => {
     const texts: number[][] = [];
@@ -145,6 +145,32 @@ describe('prompts that come together', () => {
     expect(batches.slice(0, 4)).toEqual([192, 64, 144, 4]);
     const alone = await oneByOne();
     expect(together.map((said) => said.slice(0, 8))).toEqual(alone.map((said) => said.slice(0, 8)));
+  });
+
+  it('are filled up to one length, of which nothing stays', async () => {
+    const { batches, native } = counted();
+    const lane = await warmLane({ native, widestFill: 12 });
+    const before = lane.cells;
+    batches.length = 0;
+    const uneven = [60, 55, 50].map((length, n) => ({ prompt: prompt(length, n + 1), tokens: 12 }));
+    const answers = uneven.map((asked) => generate(lane, { ...asked, reproducible: false }));
+    expect(await Promise.all(answers.map(({ ended }) => ended))).toEqual([undefined, undefined, undefined]);
+    expect(batches).toEqual([180, ...Array.from({ length: 11 }, () => 3)]);
+    expect(lane.cells - before).toBe(60 + 55 + 50 + 3 * 11);
+    for (const [n, asked] of uneven.entries())
+      expect(answers[n]!.said.slice(0, 8)).toEqual((await text({}, asked)).slice(0, 8));
+  });
+
+  it('are read anew, and never filled up again, where the model forgets nothing', async () => {
+    const { batches, counting } = counted();
+    const native = between({ ...counting, removeTokenCellsFromSequence: () => false });
+    const lane = await warmLane({ native, widestFill: 12 });
+    batches.length = 0;
+    const uneven = [60, 55].map((length, n) => ({ prompt: prompt(length, n + 1), tokens: 3 }));
+    const answers = uneven.map((asked) => generate(lane, { ...asked, reproducible: false }));
+    expect(await Promise.all(answers.map(({ ended }) => ended))).toEqual([undefined, undefined]);
+    expect(batches.slice(0, 4)).toEqual([120, 60, 1, 55]);
+    for (const [n, asked] of uneven.entries()) expect(answers[n]!.said).toEqual(await text({}, asked));
   });
 
   it('are read one by one where a seed was given', async () => {

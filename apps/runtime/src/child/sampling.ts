@@ -51,17 +51,17 @@ export class TokenChooser {
     private readonly logprobs: number | undefined,
   ) {}
 
-  /** @param said tokens of the answer so far */
+  /** @param said gives the tokens of the answer so far */
   async choose(
     native: NativeContext,
     row: number,
-    said: readonly Token[],
+    said: () => readonly Token[],
     grammar: object | undefined,
   ): Promise<{ token: Token; logprob: AnswerLogprob | undefined }> {
     if (!this.sampler || grammar !== this.grammar) {
       this.sampler?.dispose();
       this.sampler = createSampler(this.llama, this.model);
-      this.sampler.applyConfig(nativeSampling(this.sampling, said, grammar));
+      this.sampler.applyConfig(nativeSampling(this.sampling, said(), grammar));
       this.grammar = grammar;
     }
     const token = await native.sampleToken(row, this.sampler);
