@@ -73,6 +73,27 @@ describe('the same seed gives the same text', () => {
   });
 });
 
+describe('a model that forgets nothing', () => {
+  it('has no gaps filled after the first, and nobody reads what was computed in vain', async () => {
+    let [most, sizes] = [0, [] as number[]];
+    const native = between({
+      initBatch: (tokens) => engine.native.initBatch((most = tokens)),
+      decodeBatch: () => (sizes.push(most), engine.native.decodeBatch()),
+      removeTokenCellsFromSequence: () => false,
+    });
+    const lane = engine.lane({ native, widestGap: 16 });
+    const asked = [1, 2, 3].map((n) => ({ prompt: prompt(20, n), tokens: n === 2 ? 3 : 30 }));
+    const answers = asked.map((one) => generate(lane, one));
+    await Promise.all(answers.map(({ ended }) => ended));
+    const again = generate(lane, { prompt: [...asked[1]!.prompt, ...answers[1]!.said], reproducible: false });
+    expect(await again.ended).toBeUndefined();
+    // The second ended between the two others: three rows once more, then two.
+    expect(sizes.filter((size) => size === 2).length).toBeGreaterThan(20);
+    expect(again.prefilled).toEqual([23]);
+    for (const [n, one] of asked.entries()) expect(answers[n]!.said).toEqual(await text({}, one));
+  });
+});
+
 describe('the next turn of a conversation', () => {
   it('is read from what is new', async () => {
     const reused: number[] = [];
@@ -120,11 +141,11 @@ describe('prompts that come together', () => {
   const counted = () => {
     const batches: number[] = [];
     let size = 0;
-    const counting: Partial<NativeContext> = {
+    const native = between({
       initBatch: (tokens) => engine.native.initBatch((size = tokens)),
       decodeBatch: () => (batches.push(size), engine.native.decodeBatch()),
-    };
-    return { batches, counting, native: between(counting) };
+    });
+    return { batches, native };
   };
   const oneByOne = async (): Promise<number[][]> => {
     const texts: number[][] = [];
@@ -145,32 +166,6 @@ describe('prompts that come together', () => {
     expect(batches.slice(0, 4)).toEqual([192, 64, 144, 4]);
     const alone = await oneByOne();
     expect(together.map((said) => said.slice(0, 8))).toEqual(alone.map((said) => said.slice(0, 8)));
-  });
-
-  it('are filled up to one length, of which nothing stays', async () => {
-    const { batches, native } = counted();
-    const lane = await warmLane({ native, widestFill: 12 });
-    const before = lane.cells;
-    batches.length = 0;
-    const uneven = [60, 55, 50].map((length, n) => ({ prompt: prompt(length, n + 1), tokens: 12 }));
-    const answers = uneven.map((asked) => generate(lane, { ...asked, reproducible: false }));
-    expect(await Promise.all(answers.map(({ ended }) => ended))).toEqual([undefined, undefined, undefined]);
-    expect(batches).toEqual([180, ...Array.from({ length: 11 }, () => 3)]);
-    expect(lane.cells - before).toBe(60 + 55 + 50 + 3 * 11);
-    for (const [n, asked] of uneven.entries())
-      expect(answers[n]!.said.slice(0, 8)).toEqual((await text({}, asked)).slice(0, 8));
-  });
-
-  it('are read anew, and never filled up again, where the model forgets nothing', async () => {
-    const { batches, counting } = counted();
-    const native = between({ ...counting, removeTokenCellsFromSequence: () => false });
-    const lane = await warmLane({ native, widestFill: 12 });
-    batches.length = 0;
-    const uneven = [60, 55].map((length, n) => ({ prompt: prompt(length, n + 1), tokens: 3 }));
-    const answers = uneven.map((asked) => generate(lane, { ...asked, reproducible: false }));
-    expect(await Promise.all(answers.map(({ ended }) => ended))).toEqual([undefined, undefined]);
-    expect(batches.slice(0, 4)).toEqual([120, 60, 1, 55]);
-    for (const [n, asked] of uneven.entries()) expect(answers[n]!.said).toEqual(await text({}, asked));
   });
 
   it('are read one by one where a seed was given', async () => {

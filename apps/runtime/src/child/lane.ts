@@ -20,8 +20,6 @@ export interface LaneOptions {
   targetSeconds: number;
   /** Idle rows that may be computed to close a gap between sequences. */
   widestGap: number;
-  /** Tokens by which pieces of prompts that are read together may differ; shorter ones are filled up. */
-  widestFill: number;
   chooser(job: Job): TokenChooser;
   /** How many threads compute a batch. */
   threads: Pick<ThreadTuner, 'choose' | 'took'>;
@@ -61,20 +59,6 @@ interface Slot {
   running: Running | undefined;
 }
 
-/** So many tokens of what a slot has to decode. */
-interface Part {
-  slot: number;
-  take: number;
-}
-
-/** What a slot has in a batch. */
-interface Share {
-  slot: number;
-  tokens: Uint32Array;
-  /** Of which tokens the next one is wanted. */
-  logits: Uint32Array;
-}
-
 /** How much the newest piece counts in the mean duration of a token. */
 const NEWEST = 0.3;
 const ANY_TOKEN = new Uint32Array([0]);
@@ -92,7 +76,7 @@ export class Lane {
   private clock = 0;
   private active = false;
   private threadsSet: number | undefined;
-  /** The model can forget a sequence's last tokens, as recurrent ones can't; only then anything is computed in vain. */
+  /** Idle rows can be forgotten again; a recurrent model keeps them. */
   private forgets = true;
 
   constructor(private readonly options: LaneOptions) {
@@ -180,16 +164,19 @@ export class Lane {
     this.makeReady();
     const answering = this.pending((tokens) => tokens === 1);
     let tokens = answering.length;
-    if (answering.length > 0) await this.compute(answering.map((slot) => ({ slot, take: 1 })));
+    if (answering.length > 0) await this.compute(answering, 1);
     for (;;) {
       this.makeReady();
       const before = elapsed();
       const readers = this.readers(before);
       if (readers.length === 0) break;
-      await this.compute(readers.toSorted((a, b) => a.slot - b.slot));
-      const read = readers.reduce((sum, { take }) => sum + take, 0);
-      tokens += read;
-      if (read > 1) this.timed((elapsed() - before) / read);
+      const { take } = readers[0]!;
+      await this.compute(
+        readers.map(({ slot }) => slot).toSorted((a, b) => a - b),
+        take,
+      );
+      tokens += readers.length * take;
+      if (take > 1) this.timed((elapsed() - before) / (readers.length * take));
       if (!this.sweep() || answering.length === 0) break;
       if (this.fitting(elapsed(), this.options.piece) === 0) break;
     }
@@ -204,7 +191,7 @@ export class Lane {
 
   /** Whose prompts are read on in one batch. */
   private readers(elapsedSeconds: number): Reading[] {
-    const { piece, batchSize, widestFill } = this.options;
+    const { piece, batchSize } = this.options;
     const all = this.pending((tokens) => tokens > 1).map((slot): Reading => {
       const { running, cells } = this.slots[slot]!;
       const { job, pieces, admitted, tokens } = running!;
@@ -213,11 +200,8 @@ export class Lane {
     });
     const first = nextReader(all);
     if (!first) return [];
-    return readTogether(first, all, {
-      most: this.fitting(elapsedSeconds, first.take),
-      batchSize,
-      widest: this.forgets ? widestFill : 0,
-    });
+    const most = Math.min(this.fitting(elapsedSeconds, first.take), Math.floor(batchSize / first.take));
+    return readTogether(first, all, most);
   }
 
   /** How many pieces of so many tokens fit into what is left of a step; none where that is not known yet. */
@@ -230,75 +214,49 @@ export class Lane {
     this.tokenSeconds = this.tokenSeconds === 0 ? seconds : this.tokenSeconds * (1 - NEWEST) + seconds * NEWEST;
   }
 
-  /** One batch of these parts, in the order of their slots, and the next token of those that are at their end. */
-  private async compute(parts: readonly Part[]): Promise<void> {
-    let logits: (number | undefined)[] | undefined;
+  /** One batch of so many tokens of each of these slots, and the next token of those that are at their end. */
+  private async compute(slots: readonly number[], take: number): Promise<void> {
+    let logits: (number | undefined)[];
     try {
-      logits = await this.decode(parts);
+      logits = await this.decode(slots, take);
     } catch (error) {
-      return this.recover(parts, error instanceof Error ? error : new Error(String(error)));
+      return this.recover(slots, error instanceof Error ? error : new Error(String(error)));
     }
-    if (!logits) return;
-    for (const { slot, take } of parts) this.advance(this.slots[slot]!, take);
-    await this.sample(parts.flatMap(({ slot }, i) => (logits[i] === undefined ? [] : [{ slot, row: logits[i] }])));
+    for (const slot of slots) this.advance(this.slots[slot]!, take);
+    await this.sample(slots.flatMap((slot, i) => (logits[i] === undefined ? [] : [{ slot, row: logits[i] }])));
   }
 
-  /**
-   * @returns for each part where its logits are; undefined for a prompt that is not read to its end. undefined at all
-   * where nothing came of it, and all is read anew.
-   */
-  private async decode(parts: readonly Part[]): Promise<(number | undefined)[] | undefined> {
-    const { native, spreader } = this.options;
-    const { batch, vain } = this.layOut(parts);
-    const size = batch.reduce((sum, { tokens }) => sum + tokens.length, 0);
-    const threads = this.options.threads.choose(size);
+  /** @returns for each slot where its logits are; undefined for a prompt that is not read to its end */
+  private async decode(slots: readonly number[], take: number): Promise<(number | undefined)[]> {
+    const { native, contextSize, widestGap, spreader } = this.options;
+    const threads = this.options.threads.choose(slots.length * take);
     if (threads !== this.threadsSet) native.setThreads((this.threadsSet = threads));
-    native.initBatch(size);
-    const rows = new Map(
-      batch.map(({ slot, tokens, logits }) => [
-        slot,
-        native.addToBatch(slot, this.slots[slot]!.cells.length, tokens, logits)[0],
-      ]),
-    );
+    const idle = take === 1 && this.forgets ? gaps(slots, widestGap) : [];
+    for (const slot of idle) if (this.slots[slot]!.cells.length >= contextSize) this.keep(slot, 0);
+    native.initBatch(slots.length * take + idle.length);
+    const rows = [...slots, ...idle].toSorted((a, b) => a - b);
+    const logits = new Map<number, number | undefined>();
+    for (const slot of rows) {
+      const { cells, running } = this.slots[slot]!;
+      const from = cells.length;
+      if (!running) native.addToBatch(slot, from, ANY_TOKEN, NO_LOGITS);
+      else {
+        const whole = from + take === running.tokens.length;
+        const tokens = Uint32Array.from(running.tokens.slice(from, from + take));
+        logits.set(slot, native.addToBatch(slot, from, tokens, whole ? Uint32Array.of(take - 1) : NO_LOGITS)[0]);
+      }
+    }
     const began = performance.now();
     const done = native.decodeBatch();
     if (threads > 1) spreader?.begin();
     await done.finally(() => spreader?.end());
-    this.options.threads.took(size, threads, (performance.now() - began) / 1000);
-    const kept = vain.filter(
-      ({ slot, take }) => !native.removeTokenCellsFromSequence(slot, this.slots[slot]!.cells.length + take, -1),
-    );
-    if (kept.length > 0) {
+    this.options.threads.took(slots.length * take, threads, (performance.now() - began) / 1000);
+    for (const slot of idle) {
+      if (native.removeTokenCellsFromSequence(slot, this.slots[slot]!.cells.length, -1)) continue;
       this.forgets = false;
-      for (const { slot } of [...parts, ...kept]) this.keep(slot, 0);
-      return undefined;
+      this.keep(slot, 0);
     }
-    return parts.map(({ slot }) => rows.get(slot));
-  }
-
-  /** What a batch of these parts holds, by ascending slot, and after which tokens of whom it is in vain. */
-  private layOut(parts: readonly Part[]): { batch: Share[]; vain: Part[] } {
-    const { contextSize, widestGap } = this.options;
-    const longest = Math.max(...parts.map(({ take }) => take));
-    const batch: Share[] = [];
-    const vain: Part[] = [];
-    for (const { slot, take } of parts) {
-      const { cells, running } = this.slots[slot]!;
-      const end = cells.length + take;
-      const filled = Math.min(longest - take, contextSize - end);
-      const tokens = new Uint32Array(take + filled);
-      for (let i = 0; i < take; i++) tokens[i] = running!.tokens[cells.length + i]!;
-      if (filled > 0) vain.push({ slot, take });
-      batch.push({ slot, tokens, logits: end === running!.tokens.length ? Uint32Array.of(take - 1) : NO_LOGITS });
-    }
-    if (longest > 1) return { batch, vain };
-    const slots = parts.map(({ slot }) => slot);
-    for (const slot of this.forgets ? gaps(slots, widestGap) : []) {
-      if (this.slots[slot]!.cells.length >= contextSize) this.keep(slot, 0);
-      vain.push({ slot, take: 0 });
-      batch.push({ slot, tokens: ANY_TOKEN, logits: NO_LOGITS });
-    }
-    return { batch: batch.toSorted((a, b) => a.slot - b.slot), vain };
+    return slots.map((slot) => logits.get(slot));
   }
 
   private advance(slot: Slot, take: number): void {
@@ -334,9 +292,9 @@ export class Lane {
   }
 
   /** After a batch that failed, usually for want of memory: everybody in it is read anew, once. */
-  private recover(parts: readonly Part[], error: Error): void {
+  private recover(slots: readonly number[], error: Error): void {
     this.options.onFailure(error);
-    for (const { slot } of parts) {
+    for (const slot of slots) {
       const { running } = this.slots[slot]!;
       this.keep(slot, 0);
       if (!running) continue;

@@ -21,9 +21,6 @@ process.on('disconnect', () => process.exit(0));
 /** A batch of so many tokens is worth the cores of lanes that have nothing to do. */
 const WORTH_ALL_CORES = 32;
 
-/** Tokens a GPU reads in vain rather than read prompts one by one; a processor would lose as much as it gains. */
-const WIDEST_FILL_ON_GPU = Number(process.env.FILL ?? 16);
-
 const tell = (message: FromChild): void => void process.send?.(message, () => undefined);
 let loaded: Loaded | undefined;
 let scheduler: StepScheduler | undefined;
@@ -92,7 +89,6 @@ function schedule(given: LoadOptions, { llama, model, contexts, threads, spreade
           targetSeconds,
           batchSize: BATCH,
           widestGap: widestGap(info),
-          widestFill: info.device === 'cpu' ? 0 : WIDEST_FILL_ON_GPU,
           chooser: (job: Job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
           threads: contexts.length > 1 ? { choose, took: () => undefined } : new ThreadTuner(countsOf(threads)),
           spreader,

@@ -16,29 +16,15 @@ export function nextReader(readers: readonly Reading[]): Reading | undefined {
   return readers.toSorted(byTurn)[0];
 }
 
-export interface Together {
-  /** Prompts, the first one included. */
-  most: number;
-  /** Tokens of a batch, where each piece counts as much as the longest. */
-  batchSize: number;
-  /** Tokens by which pieces may differ: shorter ones are filled up, as the rests of longer ones would be read by themselves. */
-  widest: number;
-}
-
-/** Who is read in one batch with `first`, which costs less than one after the other. */
-export function readTogether(first: Reading, readers: readonly Reading[], limits: Together): Reading[] {
-  const group = [first];
-  if (first.alone) return group;
-  let [shortest, longest] = [first.take, first.take];
-  for (const reader of readers.toSorted(byTurn)) {
-    if (group.length >= limits.most) break;
-    if (reader.slot === first.slot || reader.alone) continue;
-    const [low, high] = [Math.min(shortest, reader.take), Math.max(longest, reader.take)];
-    if (high - low > limits.widest || (group.length + 1) * high > limits.batchSize) continue;
-    group.push(reader);
-    [shortest, longest] = [low, high];
-  }
-  return group;
+/**
+ * Who is read in one batch with `first`, which costs less than one after the other: whose next piece is as long, as
+ * of unequal pieces the rests would be read by themselves.
+ * @param most with `first`
+ */
+export function readTogether(first: Reading, readers: readonly Reading[], most: number): Reading[] {
+  if (first.alone) return [first];
+  const others = readers.filter(({ slot, take, alone }) => slot !== first.slot && take === first.take && !alone);
+  return [first, ...others.toSorted(byTurn).slice(0, Math.max(0, most - 1))];
 }
 
 const byTurn = (a: Reading, b: Reading): number => a.pieces - b.pieces || a.admitted - b.admitted;

@@ -183,7 +183,7 @@ function threadPoolSize(threads: number): number {
 }
 
 /** What it said last; of Node's own report of an error not the version that closes it, but the error. */
-function lastWords(output: string): string {
+export function lastWords(output: string): string {
   const lines = output.trim().split('\n');
   const line = lines.findLast((one) => /^\w*Error\b/.test(one)) ?? lines.at(-1) ?? '';
   return line === '' ? '' : `: ${line.slice(0, 300)}`;

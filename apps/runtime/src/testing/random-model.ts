@@ -56,7 +56,6 @@ export class RandomEngine {
       batchSize: BATCH,
       targetSeconds: 0.2,
       widestGap: 0,
-      widestFill: 0,
       chooser: (job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
       threads: threads(1),
       load: () => 1,
