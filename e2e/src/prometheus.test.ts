@@ -51,9 +51,9 @@ describe.skipIf(!present)('a Prometheus that saw it all', () => {
         case 'count':
           return Math.abs(value) * (2.5 / seconds);
         default:
-          // Of a sum that is nearly nothing, that stretch is another one than of its count: a thousandth of a share is as good
-          // as equal.
-          return Math.max(Math.abs(value) * 0.05, unit === '1' ? 0.001 : 0);
+          // Of a sum, that stretch is another one than of its count; where it is nearly nothing, a thousandth of a share is as
+          // good as equal.
+          return Math.max(Math.abs(value) * Math.max(0.05, 2.5 / seconds), unit === '1' ? 0.001 : 0);
       }
     };
 
