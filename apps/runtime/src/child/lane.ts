@@ -15,7 +15,7 @@ export interface LaneOptions {
   contextSize: number;
   /** Tokens of a prompt that are read at once. */
   piece: number;
-  /** The most tokens of one batch. */
+  /** The most tokens of prompts that are read in one batch; 0 reads them one by one. */
   batchSize: number;
   targetSeconds: number;
   /** Idle rows that may be computed to close a gap between sequences. */

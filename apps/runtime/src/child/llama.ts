@@ -34,13 +34,14 @@ export function pieceSize({ device, memory }: ModelInfo): number {
 }
 
 /**
- * Idle sequences that are computed in vain where they lie between others: llama.cpp computes sequences together only if
- * their numbers follow one another, and a second batch costs as much as so many more rows of the first.
+ * How many more rows of one batch cost as much as a second batch; 0 where hardly any do, as a small model has its rows
+ * soon and a large one has much to do for each. Gaps of so many idle sequences between others are computed in vain, as
+ * llama.cpp computes sequences together only if their numbers follow one another; and where it is 0, prompts that are
+ * read together would only wait for each other.
  */
-export function widestGap({ device, memory }: ModelInfo): number {
+export function worthOfBatch({ device, memory }: ModelInfo): number {
   if (device !== 'cpu') return 16;
-  if (memory.model < 64 * MIB) return 5;
-  return memory.model < 256 * MIB ? 12 : 0;
+  return memory.model >= 64 * MIB && memory.model < 256 * MIB ? 12 : 0;
 }
 
 /** Where it is ours to choose: a processor has no use for more sequences than these, */

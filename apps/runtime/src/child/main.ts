@@ -4,7 +4,7 @@ import { answerJob } from './answer.js';
 import { grammarState } from './binding.js';
 import type { Job } from './job.js';
 import { Lane } from './lane.js';
-import { BATCH, load, LoadError, pieceSize, widestGap, type Loaded } from './llama.js';
+import { BATCH, load, LoadError, pieceSize, worthOfBatch, type Loaded } from './llama.js';
 import { TokenChooser } from './sampling.js';
 import { StepScheduler } from './scheduler.js';
 import { countsOf, ThreadTuner } from './thread-tuner.js';
@@ -87,8 +87,8 @@ function schedule(given: LoadOptions, { llama, model, contexts, threads, spreade
           contextSize: info.contextSize,
           piece: pieceSize(info),
           targetSeconds,
-          batchSize: BATCH,
-          widestGap: widestGap(info),
+          batchSize: worthOfBatch(info) > 0 ? BATCH : 0,
+          widestGap: worthOfBatch(info),
           chooser: (job: Job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
           threads: contexts.length > 1 ? { choose, took: () => undefined } : new ThreadTuner(countsOf(threads)),
           spreader,
