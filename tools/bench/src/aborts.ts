@@ -9,7 +9,7 @@ import type { Bench, BenchResult } from './types.js';
 const REQUESTS = 10_000;
 const AT_ONCE = 16;
 /** Until then whatever is made once is made, and heaps have their size. */
-const WARM_UP = 2_000;
+const WARM_UP = 10_000;
 /** A request is given up at some time up to so many milliseconds after it was sent: waiting, reading or answering. */
 const LONGEST_MS = 150;
 

@@ -41,10 +41,10 @@ export function place(
     const worth = reuse >= WORTH_KEEPING && (common * 2 >= prompt.length || common * 2 >= cells.length);
     if (worth && reuse > (best?.reuse ?? 0)) best = { slot, reuse };
   });
-  return best ?? fallback(slots);
+  return best ?? freeSlot(slots);
 }
 
-function fallback(slots: readonly SlotView[]): { slot: number; reuse: number } | undefined {
+function freeSlot(slots: readonly SlotView[]): { slot: number; reuse: number } | undefined {
   const indexes = [...slots.keys()];
   const lastUse = (slot: number) => (slots[slot]!.cells.length === 0 ? 0 : slots[slot]!.usedAt);
   const free = indexes.filter((slot) => !slots[slot]!.busy).toSorted((a, b) => lastUse(a) - lastUse(b));
