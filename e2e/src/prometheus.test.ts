@@ -45,15 +45,17 @@ describe.skipIf(!present)('a Prometheus that saw it all', () => {
         case 'gauge':
           return compute.fact === 'node' ? Infinity : Math.abs(value) * 1e-9;
         // Prometheus extrapolates a counter's increase to the window's edges, and no further than to where it was zero: that
-        // stretches rates by up to two scrapes, and moves a quotient of several series by a little.
+        // stretches rates by up to two scrapes.
         case 'rate':
         case 'counter':
         case 'count':
           return Math.abs(value) * (2.5 / seconds);
+        // Of each of the two that stretch is another one, so a quotient moves by as much as they do; where it is nearly nothing,
+        // a thousandth of a share is as good as equal.
+        case 'quotient':
+          return Math.max(Math.abs(value) * (unit === '1' ? 2.5 / seconds : 0.05), unit === '1' ? 0.001 : 0);
         default:
-          // Of a sum, that stretch is another one than of its count; where it is nearly nothing, a thousandth of a share is as
-          // good as equal.
-          return Math.max(Math.abs(value) * Math.max(0.05, 2.5 / seconds), unit === '1' ? 0.001 : 0);
+          return Math.max(Math.abs(value) * 0.05, unit === '1' ? 0.001 : 0);
       }
     };
 
