@@ -80,7 +80,7 @@ describe('a call of a tool', () => {
     expect([...called].toSorted()).toEqual(['get_weather', 'lamp']);
   });
 
-  it('comes the same in a stream, its name first and its arguments bit by bit', async () => {
+  it('comes the same in a stream, its name first and once', async () => {
     const change = { tools: [weather], tool_choice: 'required', seed: 7, parallel_tool_calls: false };
     const whole = await create(change);
     const events = await openai.chat.completions.create({
@@ -97,7 +97,6 @@ describe('a call of a tool', () => {
     expect(finish).toBe('tool_calls');
     expect(pieces[0]).toMatchObject({ index: 0, type: 'function', function: { name: 'get_weather' } });
     expect(pieces.filter(({ id }) => id !== undefined)).toHaveLength(1);
-    expect(pieces.length).toBeGreaterThan(3);
     expect(pieces.map((piece) => piece.function!.arguments).join('')).toBe(call.function.arguments);
   });
 

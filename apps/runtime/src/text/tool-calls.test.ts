@@ -44,6 +44,20 @@ describe('calls of tools', () => {
     expect(read([callsBegin, ...tokens])).toEqual({ calls, over: false });
     expect(read([callsBegin, ...tokens, callsEnd]).over).toBe(true);
   });
+
+  it('are told bit by bit', () => {
+    const reader = new ToolCallReader<string>(TOOL_TOKENS, detokenize);
+    const tokens = [callsBegin, ...call('f\n', '```json\n', '{"a":', '1', '23', '}', '\n```')];
+    const told = tokens.map((token) => reader.push(token).map(({ name, args }) => [name, args]));
+    expect(told.filter((pieces) => pieces.length > 0).length).toBeGreaterThan(3);
+    expect(told.flat()[0]![0]).toBe('f');
+    expect(
+      told
+        .flat()
+        .slice(1)
+        .every(([name]) => name === undefined),
+    ).toBe(true);
+  });
 });
 
 describe('whatever a model would say, a call is in order', () => {
