@@ -121,7 +121,7 @@ function collector({ choices, span }: Response) {
 }
 
 async function sendWhole(response: Response): Promise<void> {
-  const { choices, shape, reply } = response;
+  const { choices, shape, reply, span } = response;
   const collected = collector(response);
   try {
     for await (const { index, event } of choices) {
@@ -133,6 +133,7 @@ async function sendWhole(response: Response): Promise<void> {
     if (error instanceof ApiError) choices.cancel(error);
     throw error;
   }
+  await span.written();
   void reply.type('application/json').send(shape.whole(collected.all, choices.usage));
 }
 

@@ -5,6 +5,7 @@ import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
 import { errorMessage, UserError, type Logger } from '@vigil/service';
 import { Spool, SpoolFullError } from '@vigil/spool';
 import { OpenRecords } from './open-records.js';
+import { Patience } from './patience.js';
 import { Shipper } from './shipper.js';
 
 export interface OutboxOptions {
@@ -19,6 +20,8 @@ export interface OutboxOptions {
 /** Spans being written to disk at once; a disk that hangs must not fill the memory. */
 const MOST_PENDING = 1_000;
 const FLUSH_MS = 1_500;
+/** How long an answer waits for the note that its request is under way; a busy machine takes a tenth of it. */
+const NOTE_MS = 1_000;
 const LOG_EVERY_MS = 60_000;
 /** How often a process says that it lives: requests that it leaves unfinished are dated to that. */
 const BEAT_MS = 2_000;
@@ -30,6 +33,7 @@ const BEAT_MS = 2_000;
 export class SpanOutbox implements SpanProcessor {
   private readonly pending = new Set<Promise<void>>();
   private readonly opened = new Map<string, Promise<void>>();
+  private readonly patience = new Patience(NOTE_MS);
   private parts: ReadableSpan[] = [];
   private loggedAt = -Infinity;
   private heart: NodeJS.Timeout | undefined;
@@ -70,14 +74,18 @@ export class SpanOutbox implements SpanProcessor {
     return this.spool.bytes;
   }
 
-  /** A request is being answered: if this process is killed, the next one reports it. Never rejects. */
+  /**
+   * A request is being answered: if this process is killed, the next one reports it. Resolves once that is sure, or the
+   * disk takes too long; never rejects.
+   */
   begin(span: ReadableSpan): Promise<void> {
     const { spanId } = span.spanContext();
     const request = JsonTraceSerializer.serializeRequest([span]);
     if (!request || this.opened.size >= MOST_PENDING) return Promise.resolve();
-    const written = this.records.write(spanId, request).catch((error: unknown) => this.complain(error));
+    const writing = this.records.write(spanId, request);
+    const written = writing.catch((error: unknown) => this.complain(error));
     this.opened.set(spanId, written);
-    return written;
+    return this.patience.for(writing);
   }
 
   onStart(): void {

@@ -18,7 +18,7 @@ import { parseTraceparent } from './traceparent.js';
 
 /** Where a note is left of each request that is under way, in case this process is killed. */
 export interface RequestNotes {
-  /** Resolves once it is written. */
+  /** Resolves once it is written, or takes too long. */
   begin(span: ReadableSpan): Promise<unknown>;
 }
 
@@ -54,8 +54,6 @@ export interface Answer {
   calls?: readonly (ToolCall & { id: string })[];
 }
 
-/** How long a first chunk may wait for the note that a request is under way. */
-const NOTE_MS = 50;
 const NAME_MAX = 200;
 
 /** The span of one request, from its first byte to the last of its answer. Nothing here throws or holds a request up. */
@@ -127,8 +125,7 @@ export class RequestSpan {
       ...(asked.stop.length > 0 && { 'gen_ai.request.stop_sequences': [...asked.stop] }),
       ...named('gen_ai.conversation.id', conversationOf(asked.conversationId)),
     });
-    const written = this.tracing.outbox.begin(this.span as unknown as ReadableSpan);
-    this.noted = Promise.race([written, new Promise((done) => setTimeout(done, NOTE_MS).unref())]);
+    this.noted = this.tracing.outbox.begin(this.span as unknown as ReadableSpan);
     if (this.tracing.captureContent) this.span.setAttribute('gen_ai.input.messages', inputMessages(asked.messages));
   }
 
