@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text as readAll } from 'node:stream/consumers';
 import { until } from '@vigil/testing';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -38,6 +40,11 @@ describe('several answers', () => {
     const sum = alone.reduce((total, { usage }) => total + usage!.completion_tokens, 0);
     expect(three.usage!.completion_tokens).toBe(sum);
     const span = await until('its span', () => runtime.receiver.byResponse(three.id));
+    expect(span.attributes).toMatchObject({ 'gen_ai.request.choice.count': 3, 'gen_ai.request.seed': 5 });
+    const messages = JSON.parse(span.attributes['gen_ai.output.messages'] as string) as { parts: object[] }[];
+    expect(messages.map(({ parts }) => parts.at(-1))).toEqual(
+      three.choices.map(({ message }) => ({ type: 'text', content: message.content })),
+    );
     expect(span.attributes['gen_ai.response.finish_reasons']).toEqual(['stop', 'stop', 'stop']);
   });
 
@@ -212,5 +219,68 @@ describe('keys', () => {
     );
     expect(JSON.stringify([refused, await (await fetch(`${closed.url}/metrics`)).text()])).not.toMatch(/-key\b/);
     await closed.stop();
+  });
+
+  it('are asked for however the address is written', async () => {
+    const closed = await TestRuntime.start({ API_KEYS: 'the-first-key' });
+    const { port } = new URL(closed.url);
+    const status = async (method: string, path: string) => {
+      const socket = connect(Number(port), '127.0.0.1');
+      const body = method === 'POST' ? JSON.stringify(ask('Hi', { max_tokens: 1 })) : '';
+      socket.end(
+        `${method} ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      );
+      return (await readAll(socket)).split(' ')[1];
+    };
+    for (const path of [
+      '/v1/chat/completions',
+      '/%761/chat/completions',
+      '/v1/chat/completions/',
+      'http://x/v1/completions',
+    ])
+      expect(await status('POST', path), path).toBe('401');
+    for (const path of ['/v1/models', '/v%31/models', 'http://x/v1/models', `/%761/models/${MODEL}`])
+      expect(await status('GET', path), path).toBe('401');
+    for (const path of ['/metrics', '/health/live', '/health/ready']) expect(await status('GET', path)).toBe('200');
+    await closed.stop();
+  });
+});
+
+describe('pages of a browser', () => {
+  const from = (runtime: TestRuntime, origin: string, init: RequestInit = {}) =>
+    fetch(`${runtime.url}/v1/chat/completions`, { ...init, headers: { ...init.headers, origin } });
+  const allowed = (response: Response) => response.headers.get('access-control-allow-origin');
+  const post = (change = {}): RequestInit => ({
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(ask('Hi', { max_tokens: 1, ...change })),
+  });
+  const preflight = { method: 'OPTIONS', headers: { 'access-control-request-method': 'POST' } };
+
+  it('may not ask unless they are named', async () => {
+    expect(allowed(await from(runtime, 'https://chat.example.com', post()))).toBeNull();
+    const asked = await from(runtime, 'https://chat.example.com', preflight);
+    expect([asked.status, allowed(asked)]).toEqual([404, null]);
+  });
+
+  it('may ask where they are named, streams and errors too, and keys are asked for still', async () => {
+    const page = 'https://chat.example.com';
+    const open = await TestRuntime.start({ CORS_ORIGINS: `http://localhost:3000, ${page}`, API_KEYS: 'the-first-key' });
+    const asked = await from(open, page, preflight);
+    expect([asked.status, allowed(asked)]).toEqual([204, page]);
+    expect(allowed(await from(open, 'https://elsewhere.example.com', preflight))).toBeNull();
+    const refused = await from(open, page, post());
+    expect([refused.status, allowed(refused)]).toEqual([401, page]);
+    for (const stream of [false, true]) {
+      const init = post({ stream });
+      const answer = await from(open, page, {
+        ...init,
+        headers: { ...(init.headers as Record<string, string>), authorization: 'Bearer the-first-key' },
+      });
+      expect([answer.status, allowed(answer)]).toEqual([200, page]);
+      expect(answer.headers.get('x-request-id')).toMatch(/^req_/);
+      await answer.text();
+    }
+    await open.stop();
   });
 });

@@ -194,6 +194,13 @@ async function serve(parts: Parts, { module, provider, outbox, stop }: Door): Pr
     configure: (app) => {
       app.useGlobalFilters(new OpenAiErrorFilter(log, config.BODY_LIMIT));
       app.useGlobalGuards(new KeyGuard(keys));
+      if (config.CORS_ORIGINS.length > 0)
+        app.enableCors({
+          origin: config.CORS_ORIGINS.includes('*') ? '*' : config.CORS_ORIGINS,
+          methods: ['GET', 'POST'],
+          exposedHeaders: ['x-request-id', 'retry-after'],
+          maxAge: 600,
+        });
       addRequestHooks(app.getHttpAdapter().getInstance() as unknown as FastifyInstance, () => tracing, metrics);
     },
   });

@@ -103,6 +103,22 @@ describe('a bad request is answered in OpenAI’s form, and is a span', () => {
       'response_format.json_schema.schema',
       /has "pattern", which is not supported/,
     ],
+    [
+      'a JSON schema with a pointer that is none',
+      ask('Hi', { response_format: { type: 'json_schema', json_schema: { schema: { $ref: '#/$defs/100%' } } } }),
+      400,
+      'invalid_request',
+      'response_format.json_schema.schema',
+      /100%, which is not there/,
+    ],
+    [
+      'a JSON schema without end',
+      `{"model":"${MODEL}","messages":[{"role":"user","content":"Hi"}],"response_format":{"type":"json_schema","json_schema":{"schema":${'{"items":'.repeat(20_000)}{}${'}'.repeat(20_003)}`,
+      400,
+      'invalid_request',
+      'response_format.json_schema.schema',
+      /nested too deeply|larger than/,
+    ],
     ['logprobs of 3', ask('Hi', { logprobs: 3 }), 400, 'invalid_request', 'logprobs', /true or false/],
     [
       '21 top_logprobs',

@@ -245,6 +245,8 @@ describe('the span of a request', () => {
     });
     expect(attributes['vigil.queue.duration']).toBeGreaterThanOrEqual(0);
     expect(attributes).not.toHaveProperty(['gen_ai.response.time_to_first_chunk']);
+    for (const unset of ['gen_ai.request.choice.count', 'gen_ai.request.top_k', 'gen_ai.output.type'])
+      expect(attributes).not.toHaveProperty([unset]);
     expect(JSON.parse(attributes['gen_ai.input.messages'] as string)).toEqual([
       { role: 'user', parts: [{ type: 'text', content: 'Hello' }] },
     ]);

@@ -1,5 +1,8 @@
-import { bytes, commonConfig, duration, flag, httpUrl, integer, oneOf, port } from '@vigil/service';
+import { bytes, commonConfig, duration, flag, httpUrl, integer, LONGEST_TIMER, oneOf, port } from '@vigil/service';
 import { z } from 'zod';
+
+/** As a browser writes it, as that is what it is compared with. */
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
 
 /** What the runtime reads from its environment. */
 export const configSchema = z.object({
@@ -19,9 +22,13 @@ export const configSchema = z.object({
         'Such as gpu=http://10.0.0.5:8000/v1;weight=2 backup=https://api.deepseek.com;tier=2;key=DEEPSEEK_API_KEY;model=deepseek-reasoner. ' +
         'With MODEL_NAME all of them serve under that one name, else each under the names that it lists',
     ),
-  UPSTREAM_CONNECT_TIMEOUT: duration('5s', 0.01).describe('How long a connection to an upstream may take'),
-  UPSTREAM_STALL: duration('5m', 0.01).describe('An upstream that streams, but sends nothing for so long is given up'),
-  UPSTREAM_ANSWER_TIMEOUT: duration('30m', 0.01).describe(
+  UPSTREAM_CONNECT_TIMEOUT: duration('5s', 0.01, LONGEST_TIMER).describe(
+    'How long a connection to an upstream may take',
+  ),
+  UPSTREAM_STALL: duration('5m', 0.01, LONGEST_TIMER).describe(
+    'An upstream that streams, but sends nothing for so long is given up',
+  ),
+  UPSTREAM_ANSWER_TIMEOUT: duration('30m', 0.01, LONGEST_TIMER).describe(
     'How long an upstream may take for an answer that is not streamed',
   ),
   UPSTREAM_ANSWER_MAX: bytes('32MiB').describe('Greatest answer of an upstream that is not streamed'),
@@ -53,8 +60,12 @@ export const configSchema = z.object({
     'Milliseconds that one step of all answers is to take: fewer are answered at once where steps take longer',
   ),
   QUEUE_MAX: integer(64, 0, 100_000).describe('Requests that may wait for a slot; more are refused with 429'),
-  QUEUE_TIMEOUT: duration('0s').describe('How long a request may wait for a slot; 0s is as long as it takes'),
-  REQUEST_TIMEOUT: duration('0s').describe('How long an answer may take, waiting included; 0s is as long as it takes'),
+  QUEUE_TIMEOUT: duration('0s', 0, LONGEST_TIMER).describe(
+    'How long a request may wait for a slot; 0s is as long as it takes',
+  ),
+  REQUEST_TIMEOUT: duration('0s', 0, LONGEST_TIMER).describe(
+    'How long an answer may take, waiting included; 0s is as long as it takes',
+  ),
   THREADS: integer(0, 0, 1024).describe('Processor threads of the engine; 0 chooses by the model and the machine'),
   LLAMA_GPU: oneOf(['auto', 'cuda', 'vulkan', 'metal', 'none'], 'auto').describe('What llama.cpp computes on'),
   GPU_LAYERS: z
@@ -82,6 +93,22 @@ export const configSchema = z.object({
     'Requests that one key may have open at once; 0 is as many as it likes',
   ),
   API_KEY_RPM: integer(0, 0, 1_000_000).describe('Requests that one key may send a minute; 0 is as many as it likes'),
+  CORS_ORIGINS: z
+    .string()
+    .default('')
+    .transform((v, context) => {
+      const origins = v
+        .split(',')
+        .map((origin) => origin.trim())
+        .filter((origin) => origin !== '');
+      if (origins.every((origin) => origin === '*' || isOrigin(origin))) return origins;
+      context.addIssue({
+        code: 'custom',
+        message: 'origins such as https://chat.example.com are expected, separated by commas, or *',
+      });
+      return z.NEVER;
+    })
+    .describe('Pages that may ask from a browser, by their origin, separated by commas; * is all, none unless set'),
   BODY_LIMIT: bytes('4MiB').describe('Largest body of a request'),
   OTEL_SDK_DISABLED: flag(false).describe('Make no spans; the collector then knows nothing of requests'),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl()

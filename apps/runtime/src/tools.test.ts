@@ -80,6 +80,33 @@ describe('a call of a tool', () => {
     expect([...called].toSorted()).toEqual(['get_weather', 'lamp']);
   });
 
+  it('comes also where the model would end within its reasoning; so does JSON', async () => {
+    const patient = await TestRuntime.start({
+      MODEL: model.path,
+      MODEL_NAME: MODEL,
+      CONTEXT_SIZE: '2048',
+      LOOP_GUARD: 'off',
+    });
+    const said = async (change: Record<string, unknown>) => {
+      const limits = { max_tokens: 150, parallel_tool_calls: false, ...change };
+      return (await patient.openai.chat.completions.create(ask('Hi', limits) as unknown as Body)).choices[0]!;
+    };
+    let early = 0;
+    for (let seed = 0; seed < 10; seed++) {
+      const free = await said({ seed });
+      if (free.finish_reason !== 'stop' || free.message.content !== '') continue;
+      early++;
+      const called = await said({ seed, tools: [lamp], tool_choice: 'required' });
+      expect(called.finish_reason).not.toBe('stop');
+      if (called.finish_reason === 'tool_calls') checked(called.message.tool_calls![0]!);
+      const json = await said({ seed, response_format: { type: 'json_object' } });
+      expect(json.message.content).toMatch(/^\{/);
+    }
+    // Else nothing was shown.
+    expect(early).toBeGreaterThan(0);
+    await patient.stop();
+  });
+
   it('comes the same in a stream, its name first and once', async () => {
     const change = { tools: [weather], tool_choice: 'required', seed: 7, parallel_tool_calls: false };
     const whole = await create(change);

@@ -108,18 +108,19 @@ function spell(seconds: number): string {
   return `${seconds / size}${unit}`;
 }
 
+/** The longest that a timer of Node.js waits, in seconds; a longer one would end at once. */
+export const LONGEST_TIMER = 2_147_483;
+
 /** A duration such as `15s` or `10m`, in seconds. */
-export const duration = (preset: string, min = 0) =>
+export const duration = (preset: string, min = 0, max = Infinity) =>
   z
     .string()
     .default(preset)
     .transform((v, context) => {
       const seconds = parseDuration(v);
-      if (seconds !== undefined && seconds >= min) return seconds;
-      context.addIssue({
-        code: 'custom',
-        message: `a duration such as 500ms, 15s or 10m${min > 0 ? `, at least ${spell(min)},` : ''} is expected`,
-      });
+      if (seconds !== undefined && seconds >= min && seconds <= max) return seconds;
+      const bounds = `${min > 0 ? `, at least ${spell(min)},` : ''}${max < Infinity ? `, at most ${Math.floor(max / 86_400)}d,` : ''}`;
+      context.addIssue({ code: 'custom', message: `a duration such as 500ms, 15s or 10m${bounds} is expected` });
       return z.NEVER;
     });
 

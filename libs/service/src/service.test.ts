@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -7,7 +9,18 @@ import { Module } from '@nestjs/common';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { bytes, duration, flag, httpUrl, integer, oneOf, parseDuration, port, readConfig } from './config.js';
+import {
+  bytes,
+  duration,
+  flag,
+  httpUrl,
+  integer,
+  LONGEST_TIMER,
+  oneOf,
+  parseDuration,
+  port,
+  readConfig,
+} from './config.js';
 import { Health } from './health.js';
 import { Lifecycle } from './lifecycle.js';
 import { withoutSecrets } from './log.js';
@@ -20,6 +33,7 @@ const silent = () => pino(new Writable({ write: (_chunk, _encoding, done) => don
 const schema = z.object({
   PORT: port(8000),
   INTERVAL: duration('15s', 1),
+  PATIENCE: duration('0s', 0, LONGEST_TIMER),
   LIMIT: bytes('10MiB'),
   SLOTS: integer(4, 1, 64),
   ON: flag(true),
@@ -31,6 +45,7 @@ describe('the configuration', () => {
   it('has presets, and an empty variable counts as unset', () => {
     expect(readConfig(schema, { PORT: '', OTHER: 'x' })).toEqual({
       PORT: 8000,
+      PATIENCE: 0,
       INTERVAL: 15,
       LIMIT: 10 * 2 ** 20,
       SLOTS: 4,
@@ -42,6 +57,7 @@ describe('the configuration', () => {
   it.each([
     [{ PORT: '70000' }, 'PORT is "70000": a whole number from 0 to 65535 is expected.'],
     [{ PORT: '80.5' }, 'PORT is "80.5": a whole number from 0 to 65535 is expected.'],
+    [{ PATIENCE: '30d' }, 'PATIENCE is "30d": a duration such as 500ms, 15s or 10m, at most 24d, is expected.'],
     [{ INTERVAL: '500ms' }, 'INTERVAL is "500ms": a duration such as 500ms, 15s or 10m, at least 1s, is expected.'],
     [{ INTERVAL: 'soon' }, 'INTERVAL is "soon"'],
     [{ LIMIT: '10 MB' }, 'LIMIT is "10 MB": a size such as 512KiB, 10MiB or 2GiB is expected.'],
@@ -153,6 +169,24 @@ describe('the web side', () => {
       request.on('error', reject);
     });
     expect([status, (JSON.parse(body) as { error: { code: string } }).error.code]).toEqual([400, 'bad_url']);
+    await lifecycle.stop();
+  });
+
+  it.each([
+    [
+      'headers that are too large',
+      `GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`,
+      '431',
+      'headers_too_large',
+    ],
+    ['what is no HTTP', 'good day\r\n\r\n', '400', 'bad_request'],
+  ])('answers %s with a sentence', async (_, sent, status, code) => {
+    const { lifecycle, address } = await start(new Health());
+    const socket = connect(Number(new URL(address).port), '127.0.0.1');
+    socket.write(sent);
+    const [head, body] = (await text(socket)).split('\r\n\r\n');
+    expect(head!.split(' ')[1]).toBe(status);
+    expect((JSON.parse(body!) as { error: { code: string } }).error.code).toBe(code);
     await lifecycle.stop();
   });
 

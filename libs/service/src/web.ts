@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import 'reflect-metadata';
 import {
   Controller,
@@ -87,6 +88,29 @@ function answerBadAddress(_error: unknown, _request: unknown, reply: FastifyRepl
   void reply.status(400).send({ error: { message, type: 'invalid_request_error', param: null, code: 'bad_url' } });
 }
 
+const UNREADABLE: Readonly<Record<string, readonly [line: string, message: string, code: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    'The headers are larger than 16 KiB.',
+    'headers_too_large',
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request did not come to its end in time.', 'request_timeout'],
+};
+
+/** What is no HTTP, or too much of it, reaches no framework: the socket is all that there is. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const [line, message, code] = UNREADABLE[error.code ?? ''] ?? [
+    '400 Bad Request',
+    'The request is not in the form of HTTP.',
+    'bad_request',
+  ];
+  const body = JSON.stringify({ error: { message, type: 'invalid_request_error', param: null, code } });
+  socket.end(
+    `HTTP/1.1 ${line}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
 export interface WebOptions {
   /** A Nest module, static or dynamic, with the application's controllers and providers. */
   module: Type<unknown> | DynamicModule;
@@ -109,6 +133,7 @@ export async function createWeb(options: WebOptions): Promise<NestFastifyApplica
     // For the request alone, not for its answer: a body that never ends must not be held for ever.
     requestTimeout: 60_000,
     frameworkErrors: answerBadAddress,
+    clientErrorHandler: answerUnreadable,
     routerOptions: { ignoreTrailingSlash: true },
   });
   @Module({ imports: [options.module as Type<unknown>, OperationsModule.of(options.health, options.registry)] })

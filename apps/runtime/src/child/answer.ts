@@ -34,6 +34,7 @@ export function answerJob(options: AnswerOptions): Job {
     thinkBegin: request.plain ? undefined : options.thinkBegin,
     thinkEnd: request.plain ? undefined : thinkEnd,
     primed: request.primed,
+    verbatim: request.plain ?? false,
     stop: request.stop,
   });
   const tools =
@@ -79,9 +80,12 @@ export function answerJob(options: AnswerOptions): Job {
     });
     return undefined;
   };
+  /** An answer was promised in a form: one that ends in its reasoning would have none. */
+  const owed = thinkEnd !== undefined && (answerGrammar !== undefined || request.tools?.required === true);
   /** Whoever reasons for too long is made to answer, with what was found so far. */
   const withinBudget = (token: Token): Token => {
     const spent = reasoningBudget > 0 && answer.reasoning && answer.tokens.reasoning >= reasoningBudget;
+    if (owed && answer.reasoning && options.isEnd(token)) return thinkEnd;
     if (!spent || thinkEnd === undefined || token === thinkEnd) return token;
     reasoningCut = true;
     return thinkEnd;

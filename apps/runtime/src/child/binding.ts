@@ -60,6 +60,13 @@ export function nativeContext(context: LlamaContext): NativeContext {
   return native as unknown as NativeContext;
 }
 
+/** A token as the vocabulary writes it. */
+export function writtenToken(model: LlamaModel, token: Token): string {
+  const native = (model as unknown as { _model?: { getTokenString?: (token: Token) => string } })._model;
+  if (typeof native?.getTokenString !== 'function') throw otherwise('getTokenString');
+  return native.getTokenString(token);
+}
+
 /** To be disposed of. */
 export function createSampler(llama: Llama, model: LlamaModel): NativeSampler {
   const { AddonSampler } = bindings(llama);

@@ -1,4 +1,4 @@
-import { LlamaGrammarEvaluationState } from 'node-llama-cpp';
+import { LlamaGrammarEvaluationState, type Llama, type LlamaGrammar } from 'node-llama-cpp';
 import type { AnswerMessage, FromChild, GenerationRequest, LoadOptions, ToChild } from '../engine/protocol.js';
 import { answerJob } from './answer.js';
 import { grammarState } from './binding.js';
@@ -26,6 +26,9 @@ let loaded: Loaded | undefined;
 let scheduler: StepScheduler | undefined;
 let options: LoadOptions | undefined;
 let outbox: AnswerMessage[] = [];
+/** The newest ones by their text: whoever asks for JSON asks for the same again. */
+const grammars = new Map<string, Promise<LlamaGrammar>>();
+const MOST_GRAMMARS = 4;
 /** Requests whose grammar is being read; false for those that nobody wants any more. */
 const preparing = new Map<number, boolean>();
 
@@ -98,6 +101,14 @@ function schedule(given: LoadOptions, { llama, model, contexts, threads, spreade
   return made;
 }
 
+function grammarOf(llama: Llama, text: string): Promise<LlamaGrammar> {
+  const known = grammars.get(text) ?? llama.createGrammar({ grammar: text });
+  grammars.delete(text);
+  grammars.set(text, known);
+  if (grammars.size > MOST_GRAMMARS) grammars.delete(grammars.keys().next().value!);
+  return known;
+}
+
 async function generate(id: number, request: GenerationRequest): Promise<void> {
   const { llama, model, info, thinkBegin, thinkEnd, toolTokens } = loaded!;
   const prompt = tokenizePrompt(model, request.prompt, info.contextSize);
@@ -108,10 +119,15 @@ async function generate(id: number, request: GenerationRequest): Promise<void> {
   if (text !== undefined)
     try {
       preparing.set(id, true);
-      const compiled = await llama.createGrammar({ grammar: text });
-      grammar = () => grammarState(LlamaGrammarEvaluationState, model, compiled);
+      const compiled = await grammarOf(llama, text);
+      const state = () => grammarState(LlamaGrammarEvaluationState, model, compiled);
       // What is wrong with it shows here, not in the middle of an answer.
-      grammar();
+      let first: object | undefined = state();
+      grammar = () => {
+        const next = first ?? state();
+        first = undefined;
+        return next;
+      };
       if (!preparing.get(id)) return answer({ type: 'cancelled', id });
     } catch (error) {
       return answer({ type: 'failed', id, reason: 'bad_grammar', message: String(error) });

@@ -1,6 +1,7 @@
 import type { Llama, LlamaModel, Token } from 'node-llama-cpp';
 import type { AnswerLogprob, Sampling, TokenLogprob } from '../engine/protocol.js';
-import { createSampler, type NativeContext, type NativeSampler, type NativeSampling } from './binding.js';
+import { tokenBytes } from '../text/token-bytes.js';
+import { createSampler, writtenToken, type NativeContext, type NativeSampler, type NativeSampling } from './binding.js';
 
 /**
  * Where `top_p` alone bounds the choice, it looks at so many tokens: sorting a vocabulary of 150,000 for each token
@@ -87,7 +88,7 @@ export class TokenChooser {
       return {
         token: text,
         logprob: probability > 0 ? Math.log(probability) : IMPOSSIBLE,
-        bytes: [...Buffer.from(text, 'utf8')],
+        bytes: tokenBytes(writtenToken(this.model, id), this.model.vocabularyType, text),
       };
     };
     let at = 0;

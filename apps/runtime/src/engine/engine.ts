@@ -237,7 +237,7 @@ export class LlamaEngine implements Engine {
         generation.fail(tooLong(message.inputTokens, this.info.contextSize));
         break;
       case 'failed':
-        generation.fail(this.failure(message));
+        generation.fail(this.failure(message, generation.request));
         break;
       case 'cancelled':
         break;
@@ -245,11 +245,12 @@ export class LlamaEngine implements Engine {
     this.running.delete(message.id);
   }
 
-  private failure({ reason, message }: AnswerMessage & { type: 'failed' }): ApiError {
-    if (reason === 'bad_grammar')
-      return new ApiError(400, 'invalid_request', 'The schema of response_format can not be followed by this engine.', {
-        param: 'response_format',
-      });
+  private failure({ reason, message }: AnswerMessage & { type: 'failed' }, request: GenerationRequest): ApiError {
+    if (reason === 'bad_grammar') {
+      const param = request.grammar === undefined ? 'tools' : 'response_format';
+      const schema = `The schema of ${param} can not be followed by this engine.`;
+      return new ApiError(400, 'invalid_request', schema, { param });
+    }
     this.options.log.error({ reason: message }, 'an answer failed in the engine');
     return reason === 'out_of_memory'
       ? new ApiError(503, 'out_of_memory', 'The engine has too little memory for this answer now. Try again.', {

@@ -130,12 +130,18 @@ const chatLogprob = (entry: AnswerLogprob) => ({
   top_logprobs: entry.top.map(tokenLogprob),
 });
 
+/** Tokens that are no whole characters print alike: OpenAI names them by their bytes. */
+const nameOf = ({ token, bytes }: TokenLogprob): string =>
+  token.includes('\uFFFD')
+    ? `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`
+    : token;
+
 function textLogprobs(entries: readonly AnswerLogprob[], from: number) {
   let offset = from;
   return {
     tokens: entries.map(({ token }) => token),
     token_logprobs: entries.map(({ logprob }) => logprob),
-    top_logprobs: entries.map(({ top }) => Object.fromEntries(top.map(({ token, logprob }) => [token, logprob]))),
+    top_logprobs: entries.map(({ top }) => Object.fromEntries(top.map((one) => [nameOf(one), one.logprob]))),
     text_offset: entries.map(({ token }) => (offset += token.length) - token.length),
   };
 }

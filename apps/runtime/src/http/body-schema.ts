@@ -14,6 +14,8 @@ export interface AnswerRequest {
   stream: boolean;
   includeUsage: boolean;
   conversationId: string | undefined;
+  /** As the client gave it. */
+  seed: number | undefined;
   /** Answers to each prompt. */
   n: number;
   /** The first prompt. */
@@ -24,8 +26,19 @@ export interface AnswerRequest {
 
 const SEEDS = 2 ** 32;
 export const MOST_ANSWERS = 16;
-/** Bytes; a schema larger than this is none that a person wrote. */
-export const LARGEST_SCHEMA = 64 * 1024;
+/** Characters of JSON; a schema larger than this is none that a person wrote. */
+const LARGEST_SCHEMA = 64 * 1024;
+
+/** Why schemas can not be taken as they are; undefined where they can. */
+export function tooLarge(schemas: unknown): string | undefined {
+  try {
+    if (JSON.stringify(schemas).length <= LARGEST_SCHEMA) return undefined;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return 'it is nested too deeply';
+  }
+  return `it is larger than ${LARGEST_SCHEMA} characters`;
+}
 
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
 const wholeNumber = { error: 'a whole number is expected' };
@@ -132,13 +145,14 @@ export function generationOf(given: Common): Omit<GenerationRequest, 'prompt' | 
 /** What both APIs say of how the answer is told. */
 export function manner(
   given: Common,
-): Pick<AnswerRequest, 'model' | 'stream' | 'includeUsage' | 'conversationId' | 'n'> {
+): Pick<AnswerRequest, 'model' | 'stream' | 'includeUsage' | 'conversationId' | 'seed' | 'n'> {
   const id = given.metadata?.conversation_id;
   return {
     model: given.model,
     stream: given.stream ?? false,
     includeUsage: given.stream_options?.include_usage ?? false,
     conversationId: typeof id === 'string' ? id : undefined,
+    seed: given.seed,
     n: given.n ?? 1,
   };
 }

@@ -1,16 +1,17 @@
 import { z } from 'zod';
 import { invalidRequest } from '../errors.js';
-import { anyObjectGrammar, schemaGrammar, SchemaError } from '../text/json-grammar.js';
+import { anyObjectGrammar, schemaGrammar } from '../text/json-grammar.js';
+import { SchemaError } from '../text/json-schema.js';
 import { renderPrompt, type Manner, type Message } from '../text/prompt.js';
 import {
   commonBody,
   generationOf,
   integerWithin,
-  LARGEST_SCHEMA,
   manner,
   optional,
   readBody,
   tokens,
+  tooLarge,
   type AnswerRequest,
 } from './body-schema.js';
 import { callsSchema, readTools, toCalls, toolBody } from './tool-request.js';
@@ -106,8 +107,8 @@ function grammarOf(format: Format | undefined): string | undefined {
   const { schema } = format.json_schema;
   const param = 'response_format.json_schema.schema';
   if (schema === undefined) return anyObjectGrammar();
-  if (JSON.stringify(schema).length > LARGEST_SCHEMA)
-    throw invalidRequest(`${param} is wrong: it is larger than ${LARGEST_SCHEMA} bytes.`, param);
+  const large = tooLarge(schema);
+  if (large !== undefined) throw invalidRequest(`${param} is wrong: ${large}.`, param);
   try {
     return schemaGrammar(schema);
   } catch (error) {

@@ -55,4 +55,8 @@ describe('keys', () => {
   it('must be long enough to be none that is guessed', () => {
     expect(() => new ApiKeys('short', { concurrency: 0, perMinute: 0 })).toThrow('at least 8 characters');
   });
+
+  it.each(['two words', 'schlüssel'])('can not be %j, which no client could send', (key) => {
+    expect(() => new ApiKeys(key, { concurrency: 0, perMinute: 0 })).toThrow('without spaces');
+  });
 });

@@ -34,6 +34,9 @@ export class ApiKeys {
       .filter((key) => key !== '');
     if (given.some((key) => key.length < 8))
       throw new UserError('API_KEYS is wrong: each key must have at least 8 characters.');
+    // Others can not be sent in a header, or not in one way only.
+    if (given.some((key) => !/^[\x21-\x7e]+$/.test(key)))
+      throw new UserError('API_KEYS is wrong: keys are of letters, digits and signs of ASCII, without spaces.');
     this.keys = given.map((key) => ({ digest: digestOf(key), open: 0, began: [] }));
   }
 

@@ -11,8 +11,9 @@ export class ModelsController {
     return { object: 'list', data: [this.model()] };
   }
 
-  @Get(':id')
-  one(@Param('id') id: string) {
+  // A model's name may hold slashes: deepseek-ai/DeepSeek-R1-Distill-Qwen-7B.
+  @Get('*')
+  one(@Param('*') id: string) {
     if (id !== this.services.model)
       throw new ApiError(404, 'model_not_found', `There is no model ${JSON.stringify(id.slice(0, 200))} here.`, {
         param: 'model',

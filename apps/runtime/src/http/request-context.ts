@@ -20,9 +20,7 @@ export const spanOf = (request: FastifyRequest): RequestSpan | undefined => span
  */
 export function addRequestHooks(server: FastifyInstance, tracing: () => Tracing, metrics: RuntimeMetrics): void {
   server.addHook('onRequest', (request, reply, done) => {
-    // Set on the raw response too: a stream writes its headers itself.
     reply.header('x-request-id', requestId(request.headers['x-request-id']));
-    reply.raw.setHeader('x-request-id', reply.getHeader('x-request-id')!);
     const operation = OPERATIONS[request.routeOptions.url ?? ''];
     if (request.method === 'POST' && operation !== undefined) {
       const span = new RequestSpan(tracing(), request.headers, operation);
@@ -31,6 +29,13 @@ export function addRequestHooks(server: FastifyInstance, tracing: () => Tracing,
     }
     done();
   });
+}
+
+/** From here on the response is ours to write, with the headers that were set. */
+export function takeOver(reply: FastifyReply): void {
+  for (const [name, value] of Object.entries(reply.getHeaders()))
+    if (value !== undefined) reply.raw.setHeader(name, value);
+  reply.hijack();
 }
 
 function deliveredStatus(reply: FastifyReply): number | undefined {

@@ -7,7 +7,7 @@ import type { RequestSpan } from '../telemetry/request-span.js';
 import type { ToolCall } from '../text/tools.js';
 import type { Choices } from './choices.js';
 import { EventStream } from './event-stream.js';
-import { spanOf } from './request-context.js';
+import { spanOf, takeOver } from './request-context.js';
 
 /** One answer as far as it has come. */
 export interface Choice {
@@ -109,10 +109,7 @@ function collector({ choices, span }: Response) {
       if (--left > 0) return;
       const open = all.map((choice) => choice.reasoningClosed);
       span.answered({
-        reasoning: all[0]!.reasoning,
-        content: all.map(({ content }) => content).join('\n\n'),
-        calls: all.flatMap(({ calls }) => calls),
-        finishReason: all[0]!.finishReason!,
+        messages: all.map((choice) => ({ ...choice, finishReason: choice.finishReason! })),
         finishReasons: all.map((choice) => choice.finishReason!),
         reasoningClosed: open.includes(false) ? false : open[0],
       });
@@ -152,7 +149,7 @@ async function sendStream(response: Response): Promise<void> {
       // From here on the answer is ours to write, event by event.
       if (!events.begun) {
         await span.firstChunk();
-        reply.hijack();
+        takeOver(reply);
       }
       if (event.type === 'delta') {
         for (const part of shape.delta(index, collected.add(index, event), begins(index))) await events.send(part);

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { ToolUse } from '../engine/protocol.js';
 import { invalidRequest } from '../errors.js';
-import { SchemaError } from '../text/json-grammar.js';
+import { SchemaError } from '../text/json-schema.js';
 import { KIND, toolsGrammar, type Tool, type ToolCall } from '../text/tools.js';
-import { LARGEST_SCHEMA, optional } from './body-schema.js';
+import { optional, tooLarge } from './body-schema.js';
 
 const MOST_TOOLS = 128;
 const NAME = /^[a-zA-Z0-9_-]{1,64}$/;
@@ -84,8 +84,8 @@ export function readTools(given: z.output<typeof bodySchema>): { tools: Tool[]; 
   }));
   const twice = tools.findIndex((tool, i) => tools.findIndex((other) => other.name === tool.name) < i);
   if (twice >= 0) throw wrong(`tools[${twice}].function.name`, 'another tool has the same name');
-  if (JSON.stringify(tools).length > LARGEST_SCHEMA)
-    throw wrong('tools', `they are larger than ${LARGEST_SCHEMA} bytes together`);
+  const large = tooLarge(tools);
+  if (large !== undefined) throw wrong('tools', large);
   const named = typeof choice === 'object' ? choice.function.name : undefined;
   const required = named !== undefined || choice === 'required';
   if (required && tools.length === 0) throw wrong('tool_choice', 'there are no tools to call');

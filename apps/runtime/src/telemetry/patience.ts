@@ -6,22 +6,20 @@ export class Patience {
   constructor(private readonly ms: number) {}
 
   /** Resolves when `work` settles, or when patience is lost. Never rejects. */
-  for(work: Promise<unknown>): Promise<void> {
+  async for(work: Promise<unknown>): Promise<void> {
     const done = work.then(
       () => void (this.lost = false),
       () => undefined,
     );
-    if (this.lost) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
+    if (this.lost) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
         this.lost = true;
         resolve();
-      }, this.ms);
-      timer.unref();
-      void done.then(() => {
-        clearTimeout(timer);
-        resolve();
-      });
+      }, this.ms).unref();
     });
+    await Promise.race([done, late]);
+    clearTimeout(timer);
   }
 }

@@ -12,8 +12,7 @@ import type { Usage } from '../engine/protocol.js';
 import type { ApiError } from '../errors.js';
 import type { ChatRequest } from '../http/chat-request.js';
 import type { Message } from '../text/prompt.js';
-import type { ToolCall } from '../text/tools.js';
-import { inputMessages, outputMessages } from './content.js';
+import { inputMessages, outputMessages, type OutputMessage } from './content.js';
 import { parseTraceparent } from './traceparent.js';
 
 /** Where a note is left of each request that is under way, in case this process is killed. */
@@ -36,25 +35,32 @@ export interface Asked {
   stream: boolean;
   temperature?: number | undefined;
   topP?: number | undefined;
+  topK?: number | undefined;
+  frequencyPenalty?: number | undefined;
+  presencePenalty?: number | undefined;
   seed?: number | undefined;
   /** Tokens. */
   maxTokens?: number | undefined;
+  /** Answers. */
+  n?: number | undefined;
+  /** An answer in JSON was asked for. */
+  json?: boolean;
   stop: readonly string[];
   conversationId: string | undefined;
   messages: readonly Message[];
 }
 
 export interface Answer {
-  finishReason: string;
-  /** Where there are several choices. */
-  finishReasons?: readonly string[];
+  /** What was said, answer by answer, as far as it is known. */
+  messages: readonly OutputMessage[];
+  finishReasons: readonly string[];
+  /** Whether all reasoning was ended; undefined where there was none. */
   reasoningClosed: boolean | undefined;
-  reasoning: string;
-  content: string;
-  calls?: readonly (ToolCall & { id: string })[];
 }
 
 const NAME_MAX = 200;
+/** Characters of a stop text. */
+const STOP_MAX = 200;
 
 /** The span of one request, from its first byte to the last of its answer. Nothing here throws or holds a request up. */
 export class RequestSpan {
@@ -107,9 +113,17 @@ export class RequestSpan {
   /** The request is in order and will be answered under this id, unless this process is killed: then the next reports it. */
   accepted(request: ChatRequest, responseId: string, progress: { readonly usage: Usage }): void {
     const { sampling, maxTokens, stop } = request.generation;
-    const { temperature, topP, seed } = sampling;
+    const { temperature, topP, topK, frequencyPenalty, presencePenalty } = sampling;
     this.set({ 'gen_ai.response.id': responseId, 'gen_ai.response.model': request.model });
-    this.asked({ ...request, temperature, topP, seed, maxTokens, stop }, progress);
+    const penalties = {
+      frequencyPenalty: frequencyPenalty || undefined,
+      presencePenalty: presencePenalty || undefined,
+    };
+    const json = request.generation.grammar !== undefined;
+    this.asked(
+      { ...request, temperature, topP, topK: topK || undefined, ...penalties, maxTokens, stop, json },
+      progress,
+    );
   }
 
   /** The request is in order; from now on a process that is killed leaves a note of it. */
@@ -119,10 +133,17 @@ export class RequestSpan {
     this.span.setAttributes({
       ...named('gen_ai.request.temperature', asked.temperature),
       ...named('gen_ai.request.top_p', asked.topP),
+      ...named('gen_ai.request.top_k', asked.topK),
+      ...named('gen_ai.request.frequency_penalty', asked.frequencyPenalty),
+      ...named('gen_ai.request.presence_penalty', asked.presencePenalty),
       ...named('gen_ai.request.seed', asked.seed),
+      ...named('gen_ai.request.choice.count', asked.n === 1 ? undefined : asked.n),
+      ...(asked.json && { 'gen_ai.output.type': 'json' }),
       'gen_ai.request.stream': asked.stream,
       ...named('gen_ai.request.max_tokens', asked.maxTokens),
-      ...(asked.stop.length > 0 && { 'gen_ai.request.stop_sequences': [...asked.stop] }),
+      ...(asked.stop.length > 0 && {
+        'gen_ai.request.stop_sequences': asked.stop.map((text) => text.slice(0, STOP_MAX).toWellFormed()),
+      }),
       ...named('gen_ai.conversation.id', conversationOf(asked.conversationId)),
     });
     this.noted = this.tracing.outbox.begin(this.span as unknown as ReadableSpan);
@@ -178,10 +199,10 @@ export class RequestSpan {
     return this.noted;
   }
 
-  answered(answer: Answer): void {
-    this.span.setAttribute('gen_ai.response.finish_reasons', [...(answer.finishReasons ?? [answer.finishReason])]);
-    if (answer.reasoningClosed !== undefined) this.span.setAttribute('vigil.reasoning.closed', answer.reasoningClosed);
-    if (this.tracing.captureContent) this.span.setAttribute('gen_ai.output.messages', outputMessages(answer));
+  answered({ messages, finishReasons, reasoningClosed }: Answer): void {
+    this.span.setAttribute('gen_ai.response.finish_reasons', [...finishReasons]);
+    if (reasoningClosed !== undefined) this.span.setAttribute('vigil.reasoning.closed', reasoningClosed);
+    if (this.tracing.captureContent) this.span.setAttribute('gen_ai.output.messages', outputMessages(messages));
   }
 
   /** `midStream`: the client has been told 200 before. */

@@ -38,9 +38,24 @@ describe('message content', () => {
     expect(JSON.parse(inputMessages([{ role: 'user', content: 'Hi' }]))).toEqual([
       { role: 'user', parts: [{ type: 'text', content: 'Hi' }] },
     ]);
-    expect(JSON.parse(outputMessages({ reasoning: 'r', content: '', finishReason: 'length' }))).toEqual([
+    const answers = [
+      { reasoning: 'r', content: '', finishReason: 'length' },
+      { reasoning: '', content: 'c', finishReason: 'stop' },
+    ];
+    expect(JSON.parse(outputMessages(answers))).toEqual([
       { role: 'assistant', parts: [{ type: 'reasoning', content: 'r' }], finish_reason: 'length' },
+      { role: 'assistant', parts: [{ type: 'text', content: 'c' }], finish_reason: 'stop' },
     ]);
+    expect(JSON.parse(inputMessages([{ role: 'tool', content: '21 °C' }]))).toEqual([
+      { role: 'tool', parts: [{ type: 'tool_call_response', response: '21 °C' }] },
+    ]);
+  });
+
+  it('of a hundred thousand messages are the newest', () => {
+    const messages = Array.from({ length: 100_000 }, (_, i) => ({ role: 'user' as const, content: String(i % 10) }));
+    const kept = JSON.parse(inputMessages(messages, 4096)) as { parts: { content: string }[] }[];
+    expect(kept.length).toBeGreaterThan(10);
+    expect(kept.at(-1)!.parts[0]!.content).toBe('9');
   });
 
   it.each([64, 100, 1000, 5000])('stays valid JSON of at most %d bytes; the newest is kept', (limit) => {

@@ -13,6 +13,8 @@ export interface AnswerOptions<T> {
   thinkEnd: T | undefined;
   /** The prompt ends with `<think>`. */
   primed: boolean;
+  /** All of it is told as it comes: a text that is gone on with may well begin with whitespace. */
+  verbatim?: boolean;
   /** Texts that end the answer; they do not apply to the reasoning. */
   stop: readonly string[];
 }
@@ -35,6 +37,7 @@ export class AnswerStream<T> {
     this.decoder = new TokenDecoder(options.detokenize);
     this.stop = new StopFinder(options.stop);
     this.inReasoning = options.primed;
+    this.begun = options.verbatim ?? false;
   }
 
   /** Tokens taken, and those of them that belong to the reasoning, its end included. */

@@ -1,12 +1,9 @@
-/** What makes a schema one that can not be followed; the message goes on after the schema's path. */
-export class SchemaError extends Error {
-  override readonly name = 'SchemaError';
-}
+import { BINDINGS, isOf, merged, pointedAt, SchemaError, typeOf, type Schema } from './json-schema.js';
 
-type Schema = Readonly<Record<string, unknown>>;
-
-/** Counts beyond this would blow up the grammar. */
+/** Counts beyond this would blow up the grammar, which has a rule for each. */
 const MOST_REPEATS = 1000;
+/** The same of all counts together: while the engine reads a grammar it answers nobody. */
+const MOST_REPEATS_TOGETHER = 10_000;
 const DEEPEST = 64;
 const MOST_RULES = 4000;
 
@@ -51,13 +48,13 @@ const BASE: Readonly<Record<string, string>> = {
 export const anyObjectGrammar = (): string => render('object', new Map());
 
 /**
- * The grammar (GBNF) of the JSON texts that a JSON Schema allows. Properties come in the schema's order;
- * `additionalProperties` is false unless given, as OpenAI has it for strict schemas; `format` and annotations are
- * not bound to anything.
+ * The grammar (GBNF) of JSON texts that a JSON Schema allows. Properties come in the schema's order; where some are named,
+ * others come only if `additionalProperties` says so, as a model would go on with them without end. Of `oneOf` more than
+ * one may fit; `format` and annotations are not bound to anything.
  * @throws SchemaError where a part of it can not be followed
  */
 export function schemaGrammar(schema: unknown): string {
-  const grammar = new SchemaGrammar(schema);
+  const grammar = new SchemaGrammar(schema, 'r', newBudget());
   const root = grammar.visit(schema, '$', 0);
   return render(root, grammar.rules);
 }
@@ -74,11 +71,12 @@ export interface GrammarChoice {
 /** The grammar (GBNF) of one of several texts, each with the JSON behind it that its schema allows. */
 export function grammarOfChoices(choices: readonly GrammarChoice[]): string {
   const rules = new Map<string, string>();
+  const budget = newBudget();
   const branches = choices.map(({ before, schema, onError }, index) => {
     let root = 'object';
     if (schema !== undefined)
       try {
-        const grammar = new SchemaGrammar(schema, `t${index}r`);
+        const grammar = new SchemaGrammar(schema, `t${index}r`, budget);
         root = grammar.visit(schema, '$', 0);
         for (const [name, body] of grammar.rules) rules.set(name, body);
       } catch (error) {
@@ -99,13 +97,24 @@ function render(root: string, rules: ReadonlyMap<string, string>): string {
 const literal = (text: string): string =>
   `"${text.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t')}"`;
 
+/** What all schemas of one grammar may have together. */
+interface Budget {
+  rules: number;
+  repeats: number;
+}
+
+const newBudget = (): Budget => ({ rules: MOST_RULES, repeats: MOST_REPEATS_TOGETHER });
+
 class SchemaGrammar {
   readonly rules = new Map<string, string>();
   private readonly references = new Map<string, string>();
+  /** References that are being read and of which no character has come yet. */
+  private open = new Set<string>();
 
   constructor(
     private readonly root: unknown,
-    private readonly prefix = 'r',
+    private readonly prefix: string,
+    private readonly budget: Budget,
   ) {}
 
   /** @returns what stands for the schema within a rule */
@@ -117,16 +126,18 @@ class SchemaGrammar {
     const given = schema as Schema;
     const unsupported = UNSUPPORTED.find((word) => given[word] !== undefined);
     if (unsupported) throw new SchemaError(`${path} has "${unsupported}", which is not supported by this server`);
-    if (given.$ref !== undefined) return this.reference(given.$ref, path, depth);
+    if (given.$ref !== undefined) {
+      const beside = BINDINGS.find((word) => given[word] !== undefined);
+      if (beside) throw new SchemaError(`${path} has "${beside}" beside "$ref", which is not supported by this server`);
+      return this.reference(given.$ref, path, depth);
+    }
     if (given.const !== undefined) return constant(given.const);
-    if (Array.isArray(given.enum)) return this.either(given.enum.map(constant), path);
-    const branches = given.anyOf ?? given.oneOf;
-    if (Array.isArray(branches))
-      return this.either(
-        branches.map((branch, i) => this.visit(branch, `${path}[${i}]`, depth + 1)),
-        path,
-      );
-    const { type } = given;
+    if (Array.isArray(given.enum)) {
+      const values = given.enum.filter((value) => isOf(value, given.type));
+      return this.either(values.map(constant), path);
+    }
+    if (given.anyOf !== undefined || given.oneOf !== undefined) return this.branches(given, path, depth);
+    const type = given.type ?? typeOf(given, path);
     if (Array.isArray(type))
       return this.either(
         type.map((one) => this.visit({ ...given, type: one }, path, depth + 1)),
@@ -136,54 +147,74 @@ class SchemaGrammar {
   }
 
   private ofType(type: unknown, given: Schema, path: string, depth: number): string {
-    if (type === 'object' || (type === undefined && given.properties !== undefined))
-      return this.object(given, path, depth);
-    if (type === 'array' || (type === undefined && given.items !== undefined)) return this.array(given, path, depth);
+    if (type === 'object') return this.inner(() => this.object(given, path, depth));
+    if (type === 'array') return this.inner(() => this.array(given, path, depth));
     if (type === 'string') return this.string(given, path);
     if (type === 'number' || type === 'integer' || type === 'boolean' || type === 'null') return type;
     if (type === undefined) return 'value';
     throw new SchemaError(`${path} has an unknown type, ${JSON.stringify(type).slice(0, 50)}`);
   }
 
+  /** One of several, each with what binds them all. */
+  private branches(given: Schema, path: string, depth: number): string {
+    const { anyOf, oneOf, ...common } = given;
+    const branches = anyOf ?? oneOf;
+    if (anyOf !== undefined && oneOf !== undefined)
+      throw new SchemaError(`${path} has "oneOf" beside "anyOf", which is not supported by this server`);
+    if (!Array.isArray(branches)) throw new SchemaError(`${path} has no list of schemas`);
+    const bound = BINDINGS.some((word) => common[word] !== undefined);
+    return this.either(
+      branches.map((branch: unknown, i) => {
+        const at = `${path}[${i}]`;
+        return this.visit(bound ? merged(common, branch, at) : branch, at, depth + 1);
+      }),
+      path,
+    );
+  }
+
+  /** What stands behind a bracket may refer to what it stands in. */
+  private inner(read: () => string): string {
+    const { open } = this;
+    this.open = new Set();
+    try {
+      return read();
+    } finally {
+      this.open = open;
+    }
+  }
+
   private reference(ref: unknown, path: string, depth: number): string {
     if (typeof ref !== 'string' || !ref.startsWith('#'))
       throw new SchemaError(`${path} refers to something outside of the schema`);
+    if (this.open.has(ref)) throw new SchemaError(`${path} refers to itself and to nothing else`);
     const known = this.references.get(ref);
     if (known) return known;
     const name = this.name();
     // Known before it is read: it may refer to itself.
     this.references.set(ref, name);
-    let target = this.root;
-    for (const step of ref.split('/').slice(1)) {
-      const key = decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~');
-      const parent: unknown = target;
-      target =
-        typeof parent === 'object' && parent !== null && Object.hasOwn(parent, key)
-          ? (parent as Schema)[key]
-          : undefined;
-    }
+    const target = pointedAt(this.root, ref);
     if (target === undefined) throw new SchemaError(`${path} refers to ${ref.slice(0, 100)}, which is not there`);
-    const body = this.visit(target, ref.slice(0, 100), depth + 1);
-    if (body === name) throw new SchemaError(`${path} refers to itself and to nothing else`);
-    this.rules.set(name, body);
+    this.open.add(ref);
+    this.rules.set(name, this.visit(target, ref.slice(0, 100), depth + 1));
+    this.open.delete(ref);
     return name;
   }
 
   private object(given: Schema, path: string, depth: number): string {
-    const properties = (given.properties ?? {}) as Schema;
-    if (typeof properties !== 'object' || properties === null) throw new SchemaError(`${path}.properties is no object`);
-    const required = new Set(Array.isArray(given.required) ? given.required : []);
-    const missing = [...required].find((key) => !Object.hasOwn(properties, String(key)));
-    if (missing !== undefined) throw new SchemaError(`${path} requires ${JSON.stringify(missing)}, which it lacks`);
-    const pairs = Object.entries(properties).map(([key, value]) => ({
+    const named = (given.properties ?? {}) as Schema;
+    if (typeof named !== 'object' || named === null) throw new SchemaError(`${path}.properties is no object`);
+    // Where nothing is named everything may come.
+    const more = given.additionalProperties ?? given.properties === undefined;
+    const required = new Set<string>(Array.isArray(given.required) ? given.required.map(String) : []);
+    const unnamed = [...required].filter((key) => !Object.hasOwn(named, key));
+    if (unnamed.length > 0 && more === false)
+      throw new SchemaError(`${path} requires ${JSON.stringify(unnamed[0])}, which it lacks`);
+    if (required.size === 0 && more === true && Object.keys(named).length === 0) return 'object';
+    const pairs = [...Object.entries(named), ...unnamed.map((key) => [key, more] as const)].map(([key, value]) => ({
       text: `${literal(JSON.stringify(key))} space ":" space ${this.visit(value, `${path}.${key}`, depth + 1)}`,
       required: required.has(key),
     }));
-    const more = given.additionalProperties;
-    const others =
-      more === undefined || more === false
-        ? undefined
-        : `string space ":" space ${this.visit(more, `${path}.*`, depth + 1)}`;
+    const others = more === false ? undefined : `string space ":" space ${this.visit(more, `${path}.*`, depth + 1)}`;
     return this.rule(`"{" space ${this.members(pairs, others)} space "}"`);
   }
 
@@ -207,14 +238,14 @@ class SchemaGrammar {
     const item = this.rule(this.visit(given.items ?? true, `${path}[]`, depth + 1));
     const [min, max] = bounds(given, 'minItems', 'maxItems', path);
     if (max === 0) return '"[" space "]"';
-    const further = `(space "," space ${item})${times(Math.max(min - 1, 0), max === undefined ? undefined : max - 1)}`;
+    const further = `(space "," space ${item})${this.times(Math.max(min - 1, 0), max === undefined ? undefined : max - 1)}`;
     const items = `${item} ${further}`;
     return this.rule(`"[" space ${min === 0 ? `(${items})?` : items} space "]"`);
   }
 
   private string(given: Schema, path: string): string {
     const [min, max] = bounds(given, 'minLength', 'maxLength', path);
-    return min === 0 && max === undefined ? 'string' : `"\\"" char${times(min, max)} "\\""`;
+    return min === 0 && max === undefined ? 'string' : `"\\"" char${this.times(min, max)} "\\""`;
   }
 
   private either(bodies: readonly string[], path: string): string {
@@ -228,18 +259,23 @@ class SchemaGrammar {
     return name;
   }
 
+  private times(min: number, max: number | undefined): string {
+    this.budget.repeats -= max ?? min;
+    if (this.budget.repeats < 0)
+      throw new SchemaError(`$ counts up to more than ${MOST_REPEATS_TOGETHER} characters and items in all`);
+    if (max !== undefined) return `{${min},${max}}`;
+    return min === 0 ? '*' : `{${min},}`;
+  }
+
   private count = 0;
 
   private name(): string {
-    if (++this.count > MOST_RULES) throw new SchemaError('$ is too large');
-    return `${this.prefix}${this.count}`;
+    if (--this.budget.rules < 0) throw new SchemaError('$ is too large');
+    return `${this.prefix}${++this.count}`;
   }
 }
 
 const constant = (value: unknown): string => literal(JSON.stringify(value));
-
-const times = (min: number, max: number | undefined): string =>
-  max === undefined ? (min === 0 ? '*' : `{${min},}`) : `{${min},${max}}`;
 
 function bounds(given: Schema, low: string, high: string, path: string): [min: number, max: number | undefined] {
   const read = (word: string): number | undefined => {

@@ -103,6 +103,5 @@ function outputSegments(content: string, before: number): Segment[] {
 export function withoutReasoning(content: string): string {
   const end = content.lastIndexOf(THINK_END);
   if (end >= 0) return content.slice(end + THINK_END.length).trimStart();
-  const begin = content.indexOf(THINK_BEGIN);
-  return begin >= 0 ? content.slice(0, begin) : content;
+  return content.trimStart().startsWith(THINK_BEGIN) ? '' : content;
 }

@@ -57,7 +57,8 @@ describe('the prompt', () => {
     ['<think>a</think>b', 'b'],
     ['a</think>\n\nb', 'b'],
     ['<think>a</think>b</think>c', 'c'],
-    ['b<think>never closed', 'b'],
+    ['<think>never closed', ''],
+    ['about <think> itself', 'about <think> itself'],
     ['', ''],
   ])('leaves the reasoning of earlier turns out: %j', (content, rest) => {
     expect(withoutReasoning(content)).toBe(rest);
@@ -122,13 +123,17 @@ describe('the decoder', () => {
 
 describe('the answer', () => {
   const [THINK, END_THINK] = [-1, -2];
-  const run = (tokens: (number | string)[], options: { primed?: boolean; stop?: string[] } = {}) => {
+  const run = (
+    tokens: (number | string)[],
+    options: { primed?: boolean; stop?: string[]; verbatim?: boolean } = {},
+  ) => {
     const stream = new AnswerStream<number>({
       detokenize: (t) => bytes(t.filter((b) => b >= 0)),
       thinkBegin: THINK,
       thinkEnd: END_THINK,
       primed: options.primed ?? true,
       stop: options.stop ?? [],
+      verbatim: options.verbatim ?? false,
     });
     let [reasoning, content, stopped] = ['', '', false];
     for (const token of tokens.flatMap((t) => (typeof t === 'string' ? [...Buffer.from(t)] : [t]))) {
@@ -152,6 +157,11 @@ describe('the answer', () => {
       content: 'yes  no\n',
       closed: true,
     });
+  });
+
+  it('begins with its whitespace where it goes on with a text', () => {
+    expect(run([' time\n'], { primed: false, verbatim: true }).content).toBe(' time\n');
+    expect(run([' time\n'], { primed: false }).content).toBe('time\n');
   });
 
   it('counts what belongs to the reasoning, its end included', () => {

@@ -1,4 +1,5 @@
-import { grammarOfChoices, SchemaError } from './json-grammar.js';
+import { grammarOfChoices } from './json-grammar.js';
+import { SchemaError } from './json-schema.js';
 
 /** A function that the model may call, as the client describes it. */
 export interface Tool {

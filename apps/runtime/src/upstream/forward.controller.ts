@@ -1,7 +1,7 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.js';
-import { spanOf } from '../http/request-context.js';
+import { spanOf, takeOver } from '../http/request-context.js';
 import type { RuntimeMetrics } from '../metrics.js';
 import type { RequestSpan } from '../telemetry/request-span.js';
 import { noModel, type Opened, type UpstreamEngine } from './engine.js';
@@ -99,7 +99,7 @@ export class ForwardController {
   private async stream(opened: Opened, span: RequestSpan, reply: FastifyReply): Promise<void> {
     const out = reply.raw;
     await span.written();
-    reply.hijack();
+    takeOver(reply);
     out.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache',
@@ -140,7 +140,9 @@ function tell(span: RequestSpan, { answer }: Opened): void {
   const finishReasons = answer.finishReasons.filter((reason) => reason !== undefined);
   if (finishReasons.length === 0) return;
   const { reasoning, content, closed } = answer.text;
-  span.answered({ finishReason: finishReasons[0]!, finishReasons, reasoningClosed: closed, reasoning, content });
+  // Of several answers the first alone is read along.
+  const messages = [{ reasoning, content, finishReason: finishReasons[0]! }];
+  span.answered({ messages, finishReasons, reasoningClosed: closed });
 }
 
 /** Times the tokens of one request, for its span and for the metrics of its upstream. */
