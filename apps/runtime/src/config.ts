@@ -29,7 +29,7 @@ export const configSchema = z.object({
     'An upstream that streams, but sends nothing for so long is given up',
   ),
   UPSTREAM_ANSWER_TIMEOUT: duration('30m', 0.01, LONGEST_TIMER).describe(
-    'How long an upstream may take for an answer that is not streamed',
+    'How long an upstream may take for an answer that is not streamed, and be silent but for signs of life in one that is',
   ),
   UPSTREAM_ANSWER_MAX: bytes('32MiB').describe('Greatest answer of an upstream that is not streamed'),
   UPSTREAM_RETRIES: integer(2, 0, 10).describe(

@@ -30,3 +30,7 @@ export class ApiError extends Error {
 
 export const invalidRequest = (message: string, param?: string): ApiError =>
   new ApiError(400, 'invalid_request', message, param === undefined ? {} : { param });
+
+/** @param seconds that an answer may take */
+export const deadlineExceeded = (seconds: number): ApiError =>
+  new ApiError(504, 'deadline_exceeded', `The answer took longer than the ${seconds} s that it may take here.`);

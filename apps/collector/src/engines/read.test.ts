@@ -126,6 +126,14 @@ describe('an engine’s metrics', () => {
     expect(aliases(reading).running).toBe(`${prefix}num_running_reqs`);
   });
 
+  it('of SGLang with priorities are its totals, not those and what they are made of', () => {
+    const lines = ['""', '"0"', '"5"'].map(
+      (priority, i) => `sglang:num_queue_reqs{priority=${priority}} ${[10, 7, 3][i]}\n`,
+    );
+    expect(plain(readEngine(lines.join('')))).toEqual({ waiting: { '': 10 } });
+    expect(plain(readEngine(lines.slice(1).join('')))).toEqual({ waiting: { '': 10 } });
+  });
+
   it('of llama-server are read, its input tokens with those from the cache', () => {
     expect(plain(readEngine(LLAMA))).toEqual({
       running: { '': 4 },

@@ -113,10 +113,10 @@ function read(
 ): { alias: string; values: MeasuredValue[] } | undefined {
   if (measure.type === 'histogram') return readHistogram(alias.name, byName, models);
   const wanted = Object.entries(alias.where ?? {});
-  const series = byName
-    .get(alias.name)
-    ?.filter(({ labels }) => wanted.every(([name, value]) => labels.get(name) === value));
-  if (!series?.[0]) return undefined;
+  const series = totals(byName.get(alias.name) ?? []).filter(({ labels }) =>
+    wanted.every(([name, value]) => labels.get(name) === value),
+  );
+  if (!series[0]) return undefined;
   const values = new Map<string, number>();
   const add = (list: readonly Series[], combine: 'sum' | 'max') => {
     for (const { labels, value } of list) {
@@ -161,6 +161,12 @@ function readHistogram(
   if (found.size === 0) return undefined;
   const alias = counts[0]!.name.slice(0, -'_count'.length);
   return { alias, values: [...found].map(([model, value]) => ({ model, value })) };
+}
+
+/** SGLang with priorities tells a total, whose priority is empty, and beside it what it is made of. */
+function totals(series: readonly Series[]): readonly Series[] {
+  const parted = series.some(({ labels }) => labels.get('priority') === '');
+  return parted ? series.filter(({ labels }) => !labels.get('priority')) : series;
 }
 
 const isCount = (value: number): boolean => Number.isFinite(value) && value >= 0;

@@ -1,5 +1,5 @@
 import { UserError, type Logger } from '@vigil/service';
-import { ApiError } from '../errors.js';
+import { ApiError, deadlineExceeded } from '../errors.js';
 import { EngineDiedError, EngineProcess, LoadRefusedError } from './engine-process.js';
 import { FairQueue } from './fair-queue.js';
 import { Generation } from './generation.js';
@@ -298,9 +298,6 @@ const tooLong = (inputTokens: number, contextSize: number): ApiError =>
       'answer together. Shorten the messages.',
     { param: 'messages' },
   );
-
-const deadlineExceeded = (seconds: number): ApiError =>
-  new ApiError(504, 'deadline_exceeded', `The answer took longer than the ${seconds} s that it may take here.`);
 
 const queueTimeout = (seconds: number): ApiError =>
   new ApiError(503, 'queue_timeout', `No place fell free within ${seconds} s. Try again in a moment.`, {

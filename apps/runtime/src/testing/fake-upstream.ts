@@ -17,6 +17,7 @@ export type Reply = (response: ServerResponse, seen: Seen) => unknown;
 export class FakeUpstream {
   readonly seen: Seen[] = [];
   models: unknown = { object: 'list', data: [{ id: 'r1', object: 'model', created: 1_700_000_000, owned_by: 'vllm' }] };
+  modelsStatus = 200;
   /** Answers of the next requests, one each; then `reply`. */
   readonly next: Reply[] = [];
   reply: Reply = (response, { body }) => (body.stream ? stream(response, TOKENS) : whole(response));
@@ -51,7 +52,7 @@ export class FakeUpstream {
     if (request.url === '/v1/models') {
       // Closed, so that the first request for an answer is not on a connection that was used before.
       const headers = { 'content-type': 'application/json', connection: 'close' };
-      response.writeHead(200, headers).end(JSON.stringify(this.models));
+      response.writeHead(this.modelsStatus, headers).end(JSON.stringify(this.models));
       return;
     }
     const hungUp = new Promise<void>((done) =>

@@ -100,6 +100,11 @@ describe('an answer on its way through', () => {
       }),
     );
     expect(answer.usage.reasoning).toBe(5);
+    // As SGLang says of every answer.
+    answer.event(
+      JSON.stringify({ choices: [], usage: { prompt_tokens: 9, completion_tokens: 8, reasoning_tokens: 0 } }),
+    );
+    expect(answer.usage.reasoning).toBe(2);
   });
 
   it('is read whole as well, its reasoning counted by its share of the text', () => {

@@ -103,9 +103,10 @@ export class Answer {
         ? { input: 0, output: reasoning + content, reasoning }
         : { input: 0, output: 0, reasoning: 0 };
     const { input, output, reasoning: told } = this.reported;
-    // Where reasoning is not counted apart: its share of the events, or of the text where there were none.
+    // Where reasoning is not counted apart: its share of the events, or of the text where there were none. Some say 0
+    // whatever there was (SGLang's issue 15660).
     const share = reasoning === 0 ? 0 : reasoning / (reasoning + content);
-    return { input, output, reasoning: told ?? Math.round(output * share) };
+    return { input, output, reasoning: told || Math.round(output * share) };
   }
 
   /** The first choice: its texts, and whether its reasoning ended; undefined where there was none. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { until } from '@vigil/testing';
 import type OpenAI from 'openai';
@@ -308,13 +309,154 @@ describe('the circuit', () => {
       1,
     );
     expect((await fetch(`${runtime.url}/health/ready`)).status).toBe(503);
+    // Nobody sends requests to what says that it can't take any.
+    await until('it to be ready again', async () => (await fetch(`${runtime.url}/health/ready`)).status === 200);
+    expect(first.seen.length).toBe(5);
     await until('it to be asked again', async () => (await post()).status === 200);
     expect(first.seen.length).toBe(6);
+  });
+
+  it('is not opened for all by one request that fails wherever it is sent', async () => {
+    await start({ UPSTREAM_RETRIES: '5' });
+    for (const upstream of [first, second]) upstream.next.push(...Array.from({ length: 6 }, () => refuse(500, '')));
+    expect((await post()).status).toBe(502);
+    expect([first.seen.length, second.seen.length]).toEqual([5, 1]);
+    first.next.length = 0;
+    expect((await post()).status).toBe(200);
+    expect(first.seen.length).toBe(6);
+  });
+
+  it('closes as soon as the answer that tries it begins', async () => {
+    await start({ ...alone, UPSTREAM_RETRIES: '0' });
+    for (let i = 0; i < 5; i++) {
+      first.next.push(refuse(500, ''));
+      await post();
+    }
+    let go: (() => void) | undefined;
+    first.next.push(async (response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+      await new Promise<void>((done) => (go = done));
+      response.end('{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}');
+    });
+    await until('it to be ready again', async () => (await fetch(`${runtime.url}/health/ready`)).status === 200);
+    const trial = post();
+    await until('it to be tried', () => go !== undefined);
+    await until('it to be asked by others', async () => (await post()).status === 200);
+    go!();
+    expect((await trial).status).toBe(200);
+  });
+});
+
+describe('an upstream that has no such model', () => {
+  it('is no reason not to ask another', async () => {
+    await start({ UPSTREAM_RETRIES: '1' });
+    first.next.push(refuse(404, { error: { message: 'The model does not exist.' } }));
+    expect((await post()).status).toBe(200);
+    expect([first.seen.length, second.seen.length]).toEqual([1, 1]);
+    first.next.push(refuse(404, {}));
+    second.next.push(refuse(404, { error: { message: 'Nor here.' } }));
+    const nowhere = await post();
+    expect([nowhere.status, (await errorOf(nowhere)).message]).toEqual([404, 'Nor here.']);
+  });
+});
+
+describe('signs of life', () => {
+  const PING = ': keep-alive\n\n';
+  const pings = async (response: ServerResponse) => {
+    if (!response.headersSent) response.writeHead(200, SSE);
+    while (!response.destroyed) {
+      await send(response, PING);
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  };
+
+  it('are no answer: what fails after them is answered by the next upstream', async () => {
+    await start();
+    first.next.push(async (response) => {
+      response.writeHead(200, SSE);
+      for (let i = 0; i < 3; i++) await send(response, PING);
+      response.end('data: {"error":{"message":"no","code":503}}\n\n');
+    });
+    const answer = await post({ stream: true });
+    expect(await answer.text()).toContain('42');
+    expect([first.seen.length, second.seen.length]).toEqual([1, 1]);
+  });
+
+  it('are events without data too, and an error of the old kind is one', async () => {
+    await start({ ...alone, UPSTREAM_RETRIES: '0' });
+    first.next.push(async (response) => {
+      response.writeHead(200, SSE);
+      await send(response, TOKENS[1]!);
+      await send(response, 'data:\n\n');
+      response.end(`error: {"code":500,"message":"it broke with ${SECRET}"}\n\n`);
+    });
+    const text = await (await post({ stream: true })).text();
+    expect(text).toMatch(/\ndata:\n\ndata: \{"error":\{"message":"The upstream \\"first\\" failed.*it broke/);
+    expect(text).not.toContain(SECRET);
+  });
+
+  it('are passed on with the answer', async () => {
+    await start();
+    first.next.push(async (response) => {
+      response.writeHead(200, SSE);
+      await send(response, PING);
+      await send(response, TOKENS[1]!);
+      response.end(`${PING}${delta({}, 'stop')}${DONE}`);
+    });
+    expect(await (await post({ stream: true })).text()).toBe(PING + TOKENS[1]! + PING + delta({}, 'stop') + DONE);
+  });
+
+  it('alone are not enough for ever', async () => {
+    await start({ ...alone, UPSTREAM_RETRIES: '0', UPSTREAM_ANSWER_TIMEOUT: '300ms' });
+    first.next.push(pings);
+    const answer = await post({ stream: true });
+    expect([answer.status, (await errorOf(answer)).code]).toEqual([504, 'upstream_stalled']);
+  });
+
+  it('end when the request has taken as long as it may', async () => {
+    await start({ ...alone, REQUEST_TIMEOUT: '300ms' });
+    first.next.push(pings);
+    const early = await post({ stream: true });
+    expect([early.status, (await errorOf(early)).code]).toEqual([504, 'deadline_exceeded']);
+    first.next.push(async (response) => {
+      response.writeHead(200, SSE);
+      await send(response, TOKENS[1]!);
+      await pings(response);
+    });
+    const late = await (await post({ stream: true })).text();
+    expect(late).toContain('"code":"deadline_exceeded"');
+    const { attributes } = await lastSpan();
+    expect(attributes['error.type']).toBe('deadline_exceeded');
+  });
+});
+
+describe('the list of models', () => {
+  it('that is refused does not make the upstream one that is away', async () => {
+    first.modelsStatus = 403;
+    await start(alone);
     expect((await fetch(`${runtime.url}/health/ready`)).status).toBe(200);
+    expect((await post()).status).toBe(200);
+    first.modelsStatus = 502;
+    await runtime.stop();
+    await start(alone);
+    expect((await fetch(`${runtime.url}/health/ready`)).status).toBe(503);
+    first.modelsStatus = 200;
   });
 });
 
 describe('a connection that was kept', () => {
+  it('and reset long after the request was sent is a failure like any other', async () => {
+    await start({ ...alone, UPSTREAM_RETRIES: '0' });
+    expect((await post()).status).toBe(200);
+    first.next.push(async (response) => {
+      await new Promise((done) => setTimeout(done, 1200));
+      response.socket!.resetAndDestroy();
+    });
+    expect((await post()).status).toBe(502);
+    expect(first.seen.length).toBe(2);
+    expect(await attempts('first', 'broke-off')).toBe(1);
+  });
+
   it('and closed meanwhile costs no try and no failure', async () => {
     const sockets: Socket[] = [];
     let requests = 0;

@@ -10,8 +10,12 @@ export interface Listed {
 }
 
 export type Listing =
-  /** It has no list, or one that can't be read, which is no fault: `models` is undefined. */
-  { reachable: true; models: Listed[] | undefined; kind: Kind | undefined } | { reachable: false; why: string };
+  /** It has no list, or one that can't be read, or refuses it, which is no fault: `models` is undefined. */
+  | { reachable: true; models: Listed[] | undefined; kind: Kind | undefined; refusal?: string }
+  | { reachable: false; why: string };
+
+/** Proxies before a server that is away say these. */
+const GATEWAY = new Set([502, 504]);
 
 const LIST_MAX = 4 * 2 ** 20;
 const MODELS_MAX = 1_000;
@@ -34,9 +38,10 @@ export async function list(connections: Connections, upstream: Upstream, signal:
     const response = await connections.send(upstream, ask, false);
     return readList(await readText(response, LIST_MAX, PATIENCE_MS, signal));
   } catch (error) {
-    const answered = error instanceof UpstreamFault && (error.kind === 'rejected' || error.kind === 'busy');
-    if (answered) return { reachable: true, models: undefined, kind: undefined };
-    return { reachable: false, why: errorMessage(error) };
+    const status = error instanceof UpstreamFault ? error.details.status : undefined;
+    if (status === undefined || GATEWAY.has(status)) return { reachable: false, why: errorMessage(error) };
+    const refused = (error as UpstreamFault).kind === 'refused' || (error as UpstreamFault).kind === 'failed';
+    return { reachable: true, models: undefined, kind: undefined, ...(refused && { refusal: errorMessage(error) }) };
   }
 }
 

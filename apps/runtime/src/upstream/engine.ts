@@ -5,7 +5,7 @@ import { Answer, SaidError } from './answer.js';
 import { list } from './catalogue.js';
 import { BodyTooLargeError, Connections, readText, type Timeouts } from './exchange.js';
 import { faultOf, UpstreamFault } from './fault.js';
-import { Pool, type Member } from './pool.js';
+import { Pool, type Entry, type Member } from './pool.js';
 import { Relay } from './relay.js';
 import { retryPause } from './retry.js';
 import type { Upstream } from './upstreams.js';
@@ -67,6 +67,8 @@ export class UpstreamEngine {
   private readonly connections: Connections;
   private readonly stopping = new AbortController();
   private loop: Promise<void> | undefined;
+  /** Those of which it was said that they do not tell their models. */
+  private readonly refused = new Set<Member>();
 
   constructor(private readonly options: UpstreamOptions) {
     this.pool = new Pool(options.upstreams, options.alias, options.log, options.random);
@@ -100,6 +102,8 @@ export class UpstreamEngine {
     const members = this.pool.serving(forward.model);
     if (members.length === 0) throw noModel(forward.model);
     const tried = new Set<Member>();
+    /** Whose circuit knows of this request's failure already: a request that fails everywhere is one failure. */
+    const counted = new Set<Member>();
     let last: UpstreamFault | undefined;
     for (let tries = 0; ; tries++) {
       const member = this.next(members, tried, last);
@@ -110,17 +114,20 @@ export class UpstreamEngine {
         await sleep(pause * 1000, undefined, { signal }).catch(() => undefined);
         signal.throwIfAborted();
       }
-      if (!this.pool.enter(member, seconds())) continue;
+      const entry = this.pool.enter(member, seconds());
+      if (!entry) continue;
       tried.add(member);
       try {
         forward.onTry(member);
-        return await this.attempt(member, forward, signal);
+        return await this.attempt(entry, forward, signal);
       } catch (error) {
         const fault = error instanceof UpstreamFault ? error : undefined;
-        this.leave(member, fault);
+        this.leave(entry, fault, fault?.counts === true && counted.has(member));
         if (!fault) throw error;
+        if (fault.counts) counted.add(member);
         last = fault;
-        if (!fault.retryable || tries >= this.options.retries) throw fault.toApiError();
+        const another = fault.retryable || (fault.elsewhere && members.some((other) => !tried.has(other)));
+        if (!another || tries >= this.options.retries) throw fault.toApiError();
       }
     }
   }
@@ -135,7 +142,8 @@ export class UpstreamEngine {
     return ordered.find((member) => !tried.has(member)) ?? (last?.passing === false ? undefined : ordered[0]);
   }
 
-  private async attempt(member: Member, forward: Forward, signal: AbortSignal): Promise<Opened> {
+  private async attempt(entry: Entry, forward: Forward, signal: AbortSignal): Promise<Opened> {
+    const { member } = entry;
     const { upstream } = member;
     const { timeouts } = this.options;
     const { body, hideUsage } = bodyFor(upstream, forward, this.options.alias);
@@ -153,12 +161,14 @@ export class UpstreamEngine {
       throw error;
     });
     const answer = new Answer(forward.keepText);
-    const ended = (outcome: 'ok' | UpstreamFault | undefined) => this.leave(member, outcome);
+    const ended = (outcome: 'ok' | UpstreamFault | undefined) => this.leave(entry, outcome);
+    const onAnswer = () => this.pool.answering(entry);
     try {
       if (!forward.stream) {
+        // Its headers come once it has something to say; the rest may take its time.
+        onAnswer();
         const text = await readText(response, this.options.answerMax, timeouts.answer, signal);
         answer.whole(text);
-        this.pool.answering(member);
         return { member, answer, relay: undefined, text, ended };
       }
       if (!/^text\/event-stream\b/i.test(response.headers['content-type'] ?? '')) {
@@ -166,10 +176,17 @@ export class UpstreamEngine {
         throw new UpstreamFault('invalid', `The upstream "${upstream.name}" answered what is no stream.`);
       }
       const { onToken } = forward;
-      const options = { stallMs: timeouts.stall, clientStallMs: CLIENT_STALL_MS, hideUsage, onToken, signal };
+      const options = {
+        stallMs: timeouts.stall,
+        silenceMs: timeouts.answer,
+        clientStallMs: CLIENT_STALL_MS,
+        hideUsage,
+        onAnswer,
+        onToken,
+        signal,
+      };
       const relay = new Relay(response, answer, options);
       await relay.first();
-      this.pool.answering(member);
       return { member, answer, relay, text: '', ended };
     } catch (error) {
       throw this.toFault(member, error, !forward.stream);
@@ -197,8 +214,9 @@ export class UpstreamEngine {
     return error;
   }
 
-  private leave(member: Member, outcome: 'ok' | UpstreamFault | undefined): void {
-    this.pool.leave(member, outcome, seconds());
+  private leave(entry: Entry, outcome: 'ok' | UpstreamFault | undefined, known = false): void {
+    const { member } = entry;
+    this.pool.leave(entry, known ? undefined : outcome, seconds());
     this.options.onAttempt?.(member.name, outcome === undefined ? 'cancelled' : outcome === 'ok' ? 'ok' : outcome.kind);
   }
 
@@ -225,8 +243,14 @@ export class UpstreamEngine {
       members.map(async (member) => {
         const listing = await list(this.connections, member.upstream, this.stopping.signal);
         if (this.stopping.signal.aborted) return;
+        const { log } = this.options;
+        const upstream = member.name;
         if (!listing.reachable && member.unreachable === undefined)
-          this.options.log.warn({ upstream: member.name, reason: listing.why }, 'an upstream can not be reached');
+          log.warn({ upstream, reason: listing.why }, 'an upstream can not be reached');
+        if (listing.reachable && listing.refusal !== undefined && !this.refused.has(member)) {
+          this.refused.add(member);
+          log.warn({ upstream, reason: listing.refusal }, 'an upstream does not tell its models');
+        }
         member.learn(listing);
       }),
     );

@@ -27,6 +27,8 @@ export interface Ask {
 /** What of an error is read. */
 const ERROR_MAX = 64 * 1024;
 const ERROR_PATIENCE_MS = 5_000;
+/** A kept connection that its other end had closed is reset within a round trip. */
+const STALE_MS = 1_000;
 
 /** Sends requests to upstreams over connections that are kept. */
 export class Connections {
@@ -81,6 +83,7 @@ export class Connections {
         agent: fresh ? false : secure ? this.https : this.http,
         headers: headersOf(upstream, ask),
       });
+      const sentAt = performance.now();
       let connected = false;
       let settled = false;
       const settle = (act: () => void) => {
@@ -116,7 +119,13 @@ export class Connections {
       });
       // Stays for errors that come after the response: the response tells them as well.
       request.on('error', (error: NodeJS.ErrnoException) =>
-        fail(connectionFault(upstream.name, error, { connected, reused: request.reusedSocket })),
+        fail(
+          connectionFault(upstream.name, error, {
+            connected,
+            // Later it has read the request, and perhaps died of it.
+            closedBefore: request.reusedSocket && performance.now() - sentAt < STALE_MS,
+          }),
+        ),
       );
       request.on('response', (response) => {
         // Before anybody listens to its body an error would end the process.
@@ -146,10 +155,10 @@ function headersOf({ key }: Upstream, ask: Ask): Record<string, string | number>
 function connectionFault(
   name: string,
   error: NodeJS.ErrnoException,
-  { connected, reused }: { connected: boolean; reused: boolean },
+  { connected, closedBefore }: { connected: boolean; closedBefore: boolean },
 ): UpstreamFault {
   const code = /^[A-Z0-9_]{1,40}$/.test(error.code ?? '') ? error.code! : 'unknown error';
-  if (reused && (code === 'ECONNRESET' || code === 'EPIPE'))
+  if (closedBefore && (code === 'ECONNRESET' || code === 'EPIPE'))
     return new UpstreamFault('broke-off', `The upstream "${name}" closed the connection.`, { stale: true });
   if (!connected) return new UpstreamFault('unreachable', `The upstream "${name}" can not be reached (${code}).`);
   if (code.startsWith('HPE_'))

@@ -33,6 +33,11 @@ export class UpstreamFault extends Error {
     return this.kind !== 'rejected' && this.details.late !== true;
   }
 
+  /** Another upstream may have what this one has not. */
+  get elsewhere(): boolean {
+    return this.kind === 'rejected' && this.details.code === 'model_not_found';
+  }
+
   /** The same upstream may well answer the next time. */
   get passing(): boolean {
     return this.kind !== 'rejected' && this.kind !== 'refused';

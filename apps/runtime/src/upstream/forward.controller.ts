@@ -1,6 +1,6 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiError } from '../errors.js';
+import { ApiError, deadlineExceeded } from '../errors.js';
 import { spanOf, takeOver } from '../http/request-context.js';
 import type { RuntimeMetrics } from '../metrics.js';
 import type { RequestSpan } from '../telemetry/request-span.js';
@@ -18,6 +18,8 @@ export interface Forwarding {
   metrics: RuntimeMetrics;
   upstreams: UpstreamMetrics;
   captureContent: boolean;
+  /** That an answer may take; 0 is as long as it takes. */
+  requestSeconds: number;
 }
 
 const NOTHING = { input: 0, output: 0, reasoning: 0 };
@@ -63,6 +65,11 @@ export class ForwardController {
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) gone.abort(new ApiError(499, 'client_disconnected', 'The client is gone.'));
     });
+    const { requestSeconds } = this.services;
+    const deadline =
+      requestSeconds > 0
+        ? setTimeout(() => gone.abort(deadlineExceeded(requestSeconds)), requestSeconds * 1000)
+        : undefined;
     let opened: Opened | undefined;
     const progress = {
       get usage() {
@@ -71,21 +78,22 @@ export class ForwardController {
     };
     span.asked(asked, progress);
     const watch = new Watch(span, this.services.upstreams, asked.stream);
-    opened = await this.services.engine.open({
-      path: PATHS[operation],
-      body,
-      model,
-      stream: asked.stream,
-      headers: { traceparent: span.traceparent, 'x-request-id': String(reply.getHeader('x-request-id')) },
-      keepText: this.services.captureContent,
-      signal: gone.signal,
-      onTry: (member) => watch.tried(member),
-      onToken: (now) => watch.token(now),
-    });
     try {
+      opened = await this.services.engine.open({
+        path: PATHS[operation],
+        body,
+        model,
+        stream: asked.stream,
+        headers: { traceparent: span.traceparent, 'x-request-id': String(reply.getHeader('x-request-id')) },
+        keepText: this.services.captureContent,
+        signal: gone.signal,
+        onTry: (member) => watch.tried(member),
+        onToken: (now) => watch.token(now),
+      });
       await (opened.relay ? this.stream(opened, span, reply) : this.whole(opened, span, reply));
     } finally {
-      this.services.metrics.tokens(opened.answer.usage);
+      clearTimeout(deadline);
+      if (opened) this.services.metrics.tokens(opened.answer.usage);
     }
   }
 

@@ -1,4 +1,4 @@
-import { admits, type Circuit } from './breaker.js';
+import { admits, waitOf, type Circuit } from './breaker.js';
 
 export interface Candidate {
   name: string;
@@ -27,6 +27,6 @@ export function order<C extends Candidate>(candidates: readonly C[], now: number
 
 /** Seconds until one of them may be asked again; 1 to 60. */
 export function nextChance(candidates: readonly Candidate[], now: number): number {
-  const waits = candidates.map(({ circuit }) => Math.max(circuit.state === 'open' ? circuit.until - now : 0, 0));
+  const waits = candidates.map(({ circuit }) => waitOf(circuit, now));
   return Math.min(60, Math.max(1, Math.ceil(Math.min(...waits))));
 }

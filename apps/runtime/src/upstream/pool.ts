@@ -50,6 +50,13 @@ export class Member {
   }
 }
 
+/** A request's stay with an upstream. */
+export interface Entry {
+  member: Member;
+  /** Of its circuit when the request was admitted. */
+  epoch: number;
+}
+
 /** All upstreams: which are asked for a model and in which order, and what became of it. */
 export class Pool {
   readonly members: readonly Member[];
@@ -97,29 +104,29 @@ export class Pool {
     return nextChance(members, now);
   }
 
-  /** @returns false where it must not be asked after all */
-  enter(member: Member, now: number): boolean {
+  /** @returns what belongs to the request's outcome; undefined where it must not be asked after all */
+  enter(member: Member, now: number): Entry | undefined {
     const { circuit, admitted } = admit(member.circuit, now);
-    if (!admitted) return false;
+    if (!admitted) return undefined;
     member.circuit = circuit;
     member.running++;
-    return true;
+    return { member, epoch: circuit.epoch };
   }
 
   /** It began to answer. */
-  answering(member: Member): void {
+  answering({ member, epoch }: Entry): void {
     member.unreachable = undefined;
-    this.turn(member, answering(member.circuit));
+    this.turn(member, answering(member.circuit, epoch));
   }
 
   /** What `enter` began has ended: well, in a fault, or (undefined) undecided. */
-  leave(member: Member, outcome: 'ok' | UpstreamFault | undefined, now: number): void {
+  leave({ member, epoch }: Entry, outcome: 'ok' | UpstreamFault | undefined, now: number): void {
     member.running--;
-    if (outcome === 'ok') return this.turn(member, succeeded(member.circuit));
-    if (outcome === undefined) return this.turn(member, undecided(member.circuit));
+    if (outcome === 'ok') return this.turn(member, succeeded(member.circuit, epoch));
+    if (outcome === undefined) return this.turn(member, undecided(member.circuit, epoch));
     const { retryAfter } = outcome.details;
-    if (outcome.counts) this.turn(member, failed(member.circuit, now), outcome);
-    else this.turn(member, undecided(member.circuit));
+    if (outcome.counts) this.turn(member, failed(member.circuit, epoch, now), outcome);
+    else this.turn(member, undecided(member.circuit, epoch));
     if (retryAfter !== undefined) member.circuit = resting(member.circuit, retryAfter, now);
   }
 
@@ -133,9 +140,8 @@ export class Pool {
 
   private illnessOf({ name, circuit, unreachable }: Member, now: number): string | undefined {
     if (unreachable !== undefined) return `"${name}" can not be reached`;
-    return admits(circuit, now) && circuit.state === 'closed'
-      ? undefined
-      : `"${name}" failed ${circuit.failures} times in a row`;
+    // Only a request tries it again, and nobody sends any to what says that it is ill.
+    return admits(circuit, now) ? undefined : `"${name}" failed ${circuit.failures} times in a row`;
   }
 
   private turn(member: Member, circuit: Circuit, why?: Error): void {

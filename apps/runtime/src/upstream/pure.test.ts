@@ -9,6 +9,7 @@ import {
   resting,
   succeeded,
   undecided,
+  waitOf,
   type Circuit,
 } from './breaker.js';
 import { bodyFor } from './engine.js';
@@ -77,10 +78,11 @@ describe('the circuit', () => {
   type Act = ['fail' | 'ok' | 'begin' | 'undecided' | 'ask', number];
   const run = (acts: readonly Act[], from: Circuit = CLOSED) =>
     acts.reduce((circuit, [act, now]) => {
-      if (act === 'fail') return failed(circuit, now);
-      if (act === 'ok') return succeeded(circuit);
-      if (act === 'begin') return answering(circuit);
-      return act === 'ask' ? admit(circuit, now).circuit : undecided(circuit);
+      const { epoch } = circuit;
+      if (act === 'fail') return failed(circuit, epoch, now);
+      if (act === 'ok') return succeeded(circuit, epoch);
+      if (act === 'begin') return answering(circuit, epoch);
+      return act === 'ask' ? admit(circuit, now).circuit : undecided(circuit, epoch);
     }, from);
   const fails = (count: number, now = 0): Act[] => Array.from({ length: count }, () => ['fail', now]);
 
@@ -93,13 +95,13 @@ describe('the circuit', () => {
     ],
     ['opens at the limit, for a second', fails(FAILURES, 10), { state: 'open', until: 11, openings: 1 }],
     ['lets none pass before its time', [...fails(FAILURES), ['ask', 0.9]], { state: 'open' }],
-    ['lets one try it then', [...fails(FAILURES), ['ask', 1]], { state: 'half-open', trying: true }],
+    ['lets one try it then', [...fails(FAILURES), ['ask', 1]], { state: 'half-open', tryingSince: 1 }],
     [
       'opens for twice as long when that fails',
       [...fails(FAILURES), ['ask', 1], ['fail', 2]],
       { state: 'open', until: 4 },
     ],
-    ['closes when that succeeds', [...fails(FAILURES), ['ask', 1], ['ok', 2]], { ...CLOSED }],
+    ['closes when that succeeds', [...fails(FAILURES), ['ask', 1], ['ok', 2]], { ...CLOSED, epoch: 1 }],
     [
       'closes on a beginning, and opens again when it is not kept',
       [...fails(FAILURES), ['ask', 1], ['begin', 2], ['fail', 2]],
@@ -108,7 +110,7 @@ describe('the circuit', () => {
     [
       'gives another a try when one learnt nothing',
       [...fails(FAILURES), ['ask', 1], ['undecided', 2]],
-      { state: 'half-open', trying: false },
+      { state: 'half-open', tryingSince: undefined },
     ],
     [
       'is not moved by what began before it opened',
@@ -124,7 +126,7 @@ describe('the circuit', () => {
     const pauses: number[] = [];
     for (let i = 0; i < 8; i++) {
       const { until } = circuit;
-      circuit = failed(admit(circuit, until).circuit, until);
+      circuit = failed(admit(circuit, until).circuit, circuit.epoch, until);
       pauses.push(circuit.until - until);
     }
     expect(pauses).toEqual([2, 4, 8, 16, 30, 30, 30, 30]);
@@ -133,7 +135,18 @@ describe('the circuit', () => {
   it('lets one request try it, not two', () => {
     const { circuit } = admit(run(fails(FAILURES)), 5);
     expect(admits(circuit, 5)).toBe(false);
-    expect(admits(undecided(circuit), 5)).toBe(true);
+    expect(admits(undecided(circuit, circuit.epoch), 5)).toBe(true);
+    expect([waitOf(circuit, 5), waitOf(circuit, 8)]).toEqual([5, 2]);
+    // One that says nothing for long does not keep others from trying.
+    expect(admits(circuit, 10)).toBe(true);
+  });
+
+  it('is moved by nothing that began before it was opened', () => {
+    const { circuit } = admit(run(fails(FAILURES)), 5);
+    for (const after of [failed(circuit, 0, 6), succeeded(circuit, 0), answering(circuit, 0), undecided(circuit, 0)])
+      expect(after).toBe(circuit);
+    const closed = succeeded(circuit, circuit.epoch);
+    expect(failed(closed, 0, 6)).toBe(closed);
   });
 
   it('rests as long as was asked, the longest counts', () => {

@@ -6,10 +6,14 @@ import { FrameTooLargeError, SseParser, type Frame } from './sse.js';
 export interface RelayOptions {
   /** Milliseconds without a byte after which the upstream is given up. */
   stallMs: number;
+  /** The same without an event that says something: signs of life alone are no answer. */
+  silenceMs: number;
   /** Milliseconds after which a client that takes nothing is as good as gone. */
   clientStallMs: number;
   /** Usage was asked for on our own account: the client is not shown it. */
   hideUsage: boolean;
+  /** It said something for the first time. */
+  onAnswer: () => void;
   /** A token came, at this time of the monotonic clock in milliseconds. */
   onToken: (now: number) => void;
   signal: AbortSignal;
@@ -18,6 +22,9 @@ export interface RelayOptions {
 const DONE = Buffer.from('data: [DONE]\n\n');
 /** How long a connection may take to come to its end after the answer's, to be used again. */
 const LINGER_MS = 1_000;
+/** Signs of life are kept from the client for so long: until then another upstream may still answer instead. */
+const HOLD_MS = 10_000;
+const HELD_MAX = 64 * 1024;
 
 /**
  * Passes one stream on, event by event as they come, and reads along. Holds no more than one unfinished event and what
@@ -30,6 +37,9 @@ export class Relay {
   private out: ServerResponse | undefined;
   private settled = false;
   private stall: NodeJS.Timeout | undefined;
+  private readonly silence: NodeJS.Timeout;
+  private hold: NodeJS.Timeout | undefined;
+  private answered = false;
   private clientStall: NodeJS.Timeout | undefined;
   private readonly begun = Promise.withResolvers<void>();
   private readonly ended = Promise.withResolvers<void>();
@@ -44,12 +54,13 @@ export class Relay {
     this.ended.promise.catch(() => undefined);
     options.signal.addEventListener('abort', this.onAbort);
     response.on('data', this.onData).on('end', this.onEnd).on('error', this.onBreak).on('close', this.onBreak);
+    this.silence = setTimeout(() => this.giveUp('says nothing but that it lives'), options.silenceMs);
     this.watch();
     if (options.signal.aborted) this.onAbort();
   }
 
   /**
-   * Resolves with the first event.
+   * Resolves with the first event that says something, or once signs of life have come for a while.
    * @throws UpstreamFault, SaidError
    */
   first(): Promise<void> {
@@ -108,7 +119,9 @@ export class Relay {
     let failure: unknown;
     for (const { raw, data } of frames) {
       try {
-        const step = data === undefined ? 'other' : this.answer.event(data);
+        // An event without data is none.
+        const step = data === undefined || data === '' ? 'other' : this.answer.event(data);
+        if (data !== undefined && data !== '') this.heard();
         if (step === 'token') this.options.onToken(performance.now());
         if (step !== 'usage' || !this.options.hideUsage) pieces.push(raw);
         if (step === 'done') break;
@@ -123,12 +136,18 @@ export class Relay {
     if (this.answer.done) this.succeed();
   }
 
+  private heard(): void {
+    this.silence.refresh();
+    if (this.answered) return;
+    this.answered = true;
+    this.options.onAnswer();
+  }
+
   private write(pieces: Buffer[]): void {
-    this.begun.resolve();
     if (!this.out) {
       this.held.push(...pieces);
-      // Until it is known where to.
-      this.pause();
+      if (this.answered || this.held.reduce((sum, { length }) => sum + length, 0) > HELD_MAX) return this.begin();
+      this.hold ??= setTimeout(() => this.begin(), HOLD_MS);
       return;
     }
     if (this.out.destroyed) return;
@@ -136,6 +155,13 @@ export class Relay {
     this.pause();
     const { out } = this;
     this.clientStall = setTimeout(() => out.destroy(), this.options.clientStallMs);
+  }
+
+  private begin(): void {
+    clearTimeout(this.hold);
+    this.begun.resolve();
+    // Until it is known where to.
+    if (!this.out && !this.settled) this.pause();
   }
 
   private pause(): void {
@@ -151,13 +177,11 @@ export class Relay {
 
   private watch(): void {
     clearTimeout(this.stall);
-    this.stall = setTimeout(
-      () =>
-        this.fail(
-          new UpstreamFault('stalled', 'The upstream says nothing any more.', { late: this.out !== undefined }),
-        ),
-      this.options.stallMs,
-    );
+    this.stall = setTimeout(() => this.giveUp('says nothing any more'), this.options.stallMs);
+  }
+
+  private giveUp(why: string): void {
+    this.fail(new UpstreamFault('stalled', `The upstream ${why}.`, { late: this.out !== undefined }));
   }
 
   private succeed(): void {
@@ -188,6 +212,8 @@ export class Relay {
   private settle(): void {
     this.settled = true;
     clearTimeout(this.stall);
+    clearTimeout(this.silence);
+    clearTimeout(this.hold);
     clearTimeout(this.clientStall);
     this.options.signal.removeEventListener('abort', this.onAbort);
     this.out?.off('drain', this.onDrain);

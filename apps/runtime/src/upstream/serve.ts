@@ -69,6 +69,7 @@ export async function startUpstreams(options: ServeOptions): Promise<{
       metrics,
       upstreams: counting,
       captureContent: config.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT,
+      requestSeconds: config.REQUEST_TIMEOUT,
     }),
     provider: providers.size === 1 ? [...providers][0]! : PROVIDERS.other,
   };

@@ -46,6 +46,11 @@ describe('server-sent events', () => {
     expect(pushed).toBe(100);
   });
 
+  it('may be an error that is none of theirs, as llama-server’s was', () => {
+    const [frame] = new SseParser().push(Buffer.from('error: {"code":500,"message":"no"}\n\n'));
+    expect(frame!.data).toBe('{"error":{"code":500,"message":"no"}}');
+  });
+
   it('with bytes that are no character are passed on as characters', () => {
     const bytes = Buffer.concat([Buffer.from('data: "a'), Buffer.from([0xe6, 0x80]), Buffer.from('"\n\n')]);
     const [frame] = new SseParser().push(bytes);

@@ -73,6 +73,8 @@ function toFrame(bytes: Buffer): Frame {
   // Nearly every event is one line of data.
   if (text.startsWith('data:') && text.indexOf('\n') >= text.length - 3)
     return { raw, data: text.slice(text[5] === ' ' ? 6 : 5).trimEnd() };
+  // llama-server's until 2025: an error that is no event of SSE's.
+  if (text.startsWith('error:')) return { raw, data: `{"error":${text.slice('error:'.length).trim()}}` };
   let data: string | undefined;
   for (const line of text.split('\n')) {
     if (!line.startsWith('data:')) continue;
