@@ -3,7 +3,7 @@ import type { AnswerLogprob, AnswerMessage, GenerationRequest, LoopGuard } from 
 import { AnswerStream, type Piece } from '../text/answer-stream.js';
 import { LoopGuard as Guard } from '../text/loop-guard.js';
 import type { ToolCallPiece, ToolTokens } from '../text/tool-calls.js';
-import { OutOfMemoryError, type Job } from './job.js';
+import { GrammarError, OutOfMemoryError, type Job } from './job.js';
 import { ToolSteering } from './tool-steering.js';
 
 export interface AnswerOptions {
@@ -133,9 +133,14 @@ export function answerJob(options: AnswerOptions): Job {
         tell({
           type: 'failed',
           id,
-          reason: how instanceof OutOfMemoryError ? 'out_of_memory' : 'engine_error',
+          reason: reasonOf(how),
           message: how.message,
         });
     },
   };
+}
+
+function reasonOf(error: Error): 'out_of_memory' | 'bad_grammar' | 'engine_error' {
+  if (error instanceof OutOfMemoryError) return 'out_of_memory';
+  return error instanceof GrammarError ? 'bad_grammar' : 'engine_error';
 }

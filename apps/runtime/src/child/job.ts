@@ -23,6 +23,11 @@ export interface Job {
   onEnd(how: 'cancelled' | Error): void;
 }
 
+/** Its grammar can be read in so many ways that a token takes too long. */
+export class GrammarError extends Error {
+  override readonly name = 'GrammarError';
+}
+
 /** A step failed twice with the same job in it. */
 export class OutOfMemoryError extends Error {
   override readonly name = 'OutOfMemoryError';

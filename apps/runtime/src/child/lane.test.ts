@@ -63,6 +63,41 @@ describe('the same seed gives the same text', () => {
     expect(await text({ threads: threads(2) }, asked)).toEqual(alone);
   });
 
+  describe('far into a text, where several threads part it among them', () => {
+    const far = { prompt: prompt(600), tokens: 16, sampling: { seed: 5 } };
+    const several = (count: number): LaneOptions['threads'] => ({
+      choose: () => count,
+      took: () => undefined,
+      most: count,
+    });
+    let one: number[];
+    beforeAll(async () => {
+      one = await text({}, far);
+    });
+
+    it('by itself on two, of which one does what is by itself', async () => {
+      expect(await text({ threads: several(2) }, far)).toEqual(one);
+    });
+
+    it('by itself on four, which compute an idle row beside it', async () => {
+      const choose = (tokens: number) => (tokens === 1 ? 4 : 1);
+      expect(await text({ threads: { ...several(4), choose } }, far)).toEqual(one);
+    });
+
+    it('in company that comes and goes', async () => {
+      const lane = engine.lane({ threads: several(2) });
+      const early = [1, 2].map((n) => generate(lane, { prompt: prompt(20 * n, n), tokens: 12 * n }));
+      const answer = generate(lane, far);
+      const late = generate(lane, { prompt: prompt(300, 4), tokens: 5 });
+      await Promise.all([...early, answer, late].map(({ ended }) => ended));
+      expect(answer.said).toEqual(one);
+    });
+
+    it('and would not be the same otherwise, so that this is worth its price', async () => {
+      expect(await text({ threads: several(2), lonelyFrom: Infinity }, far)).not.toEqual(one);
+    });
+  });
+
   it('with a part of the prompt still there', async () => {
     const lane = engine.lane();
     await generate(lane, { prompt: [...asked.prompt.slice(0, 90), 7, 7], tokens: 5 }).ended;
@@ -130,6 +165,35 @@ describe('a long prompt', () => {
   });
 });
 
+describe('a long prompt among many short ones', () => {
+  it('is read all the same', async () => {
+    const lane = engine.lane({ targetSeconds: 1e-6 });
+    let over = false;
+    const short = async (n: number) => {
+      while (!over) await generate(lane, { prompt: prompt(60, n), tokens: 1 }).ended;
+    };
+    const all = Array.from({ length: 7 }, (_, n) => short(n));
+    const long = generate(lane, { prompt: prompt(1900), tokens: 1 });
+    expect(await long.ended).toBeUndefined();
+    over = true;
+    await Promise.all(all);
+  });
+});
+
+describe('a context in which nothing can be computed', () => {
+  it('is told of failures alone', async () => {
+    const told: string[] = [];
+    const lane = engine.lane({
+      native: between({ decodeBatch: () => Promise.reject(new Error('no')) }),
+      onStep: () => told.push('step'),
+      onFailure: () => told.push('failure'),
+    });
+    const answer = generate(lane, {});
+    expect(await answer.ended).toBeInstanceOf(OutOfMemoryError);
+    expect(told).toEqual(['failure', 'failure']);
+  });
+});
+
 describe('prompts that come together', () => {
   const four = [1, 2, 3, 4].map((n) => ({ prompt: prompt(100, n), tokens: 20 }));
   /** A lane that knows how long a piece takes, which is next to nothing. */
@@ -173,7 +237,7 @@ describe('prompts that come together', () => {
     const lane = await warmLane({ native });
     batches.length = 0;
     const together = await all(lane, true);
-    expect(batches.slice(0, 4)).toEqual([64, 64, 64, 64]);
+    expect(batches.filter((size) => size > 4).toSorted()).toEqual([36, 36, 36, 36, 64, 64, 64, 64]);
     expect(together).toEqual(await oneByOne());
   });
 });

@@ -1,11 +1,20 @@
 import type { Token } from 'node-llama-cpp';
 import type { StepRecord } from '../engine/protocol.js';
 import type { NativeContext } from './binding.js';
-import { OutOfMemoryError, type Job } from './job.js';
+import { GrammarError, OutOfMemoryError, type Job } from './job.js';
 import { place } from './placement.js';
 import type { TokenChooser } from './sampling.js';
 import type { ThreadSpreader } from './spread.js';
-import { fittingPieces, gaps, nextReader, pieceLength, readTogether, wholePiece, type Reading } from './step-plan.js';
+import {
+  companions,
+  fittingPieces,
+  gaps,
+  nextReader,
+  pieceLength,
+  readTogether,
+  wholePiece,
+  type Reading,
+} from './step-plan.js';
 import type { ThreadTuner } from './thread-tuner.js';
 
 export interface LaneOptions {
@@ -20,9 +29,14 @@ export interface LaneOptions {
   targetSeconds: number;
   /** Idle rows that may be computed to close a gap between sequences. */
   widestGap: number;
+  /**
+   * Tokens from which on several threads compute a row by itself otherwise than beside another, to the last digits;
+   * Infinity where they do not.
+   */
+  lonelyFrom: number;
   chooser(job: Job): TokenChooser;
   /** How many threads compute a batch. */
-  threads: Pick<ThreadTuner, 'choose' | 'took'>;
+  threads: Pick<ThreadTuner, 'choose' | 'took' | 'most'>;
   /** Keeps the threads of a batch apart. */
   spreader?: Pick<ThreadSpreader, 'begin' | 'end'> | undefined;
   /** Requests that are being answered, by all lanes. */
@@ -59,6 +73,11 @@ interface Slot {
   running: Running | undefined;
 }
 
+/** With fewer threads than these one alone is quicker than all of them with a second row. */
+const COMPANY_PAYS = 4;
+/** Seconds that a choice by a grammar may take before they are timed one by one, and before one is given up. */
+const SLOW_GRAMMAR = 0.1;
+const HOPELESS_GRAMMAR = 1;
 /** How much the newest piece counts in the mean duration of a token. */
 const NEWEST = 0.3;
 const ANY_TOKEN = new Uint32Array([0]);
@@ -78,6 +97,10 @@ export class Lane {
   private threadsSet: number | undefined;
   /** Idle rows can be forgotten again; a recurrent model keeps them. */
   private forgets = true;
+  /** Batches of prompts that were read. */
+  private reads = 0;
+  /** Choices by grammars are timed one by one. */
+  private wary = false;
 
   constructor(private readonly options: LaneOptions) {
     this.slots = Array.from({ length: options.sequences }, () => ({
@@ -164,23 +187,26 @@ export class Lane {
     this.makeReady();
     const answering = this.pending((tokens) => tokens === 1);
     let tokens = answering.length;
-    if (answering.length > 0) await this.compute(answering, 1);
-    for (;;) {
+    let worked = answering.length === 0 || (await this.compute(answering, 1));
+    while (worked) {
       this.makeReady();
       const before = elapsed();
       const readers = this.readers(before);
       if (readers.length === 0) break;
       const { take } = readers[0]!;
-      await this.compute(
+      this.reads++;
+      worked = await this.compute(
         readers.map(({ slot }) => slot).toSorted((a, b) => a - b),
         take,
       );
+      if (!worked) break;
       tokens += readers.length * take;
       if (take > 1) this.timed((elapsed() - before) / (readers.length * take));
       if (!this.sweep() || answering.length === 0) break;
       if (this.fitting(elapsed(), this.options.piece) === 0) break;
     }
-    this.options.onStep({ seconds: elapsed(), rows: answering.length, tokens }, load);
+    // One that failed took no time that would say anything.
+    if (worked) this.options.onStep({ seconds: elapsed(), rows: answering.length, tokens }, load);
   }
 
   private pending(which: (tokens: number) => boolean): number[] {
@@ -198,7 +224,7 @@ export class Lane {
       const take = pieceLength(cells.length, tokens.length, piece);
       return { slot, pieces, admitted, take, alone: job.reproducible };
     });
-    const first = nextReader(all);
+    const first = nextReader(all, this.reads);
     if (!first) return [];
     const most = Math.min(this.fitting(elapsedSeconds, first.take), Math.floor(batchSize / first.take));
     return readTogether(first, all, most);
@@ -214,24 +240,34 @@ export class Lane {
     this.tokenSeconds = this.tokenSeconds === 0 ? seconds : this.tokenSeconds * (1 - NEWEST) + seconds * NEWEST;
   }
 
-  /** One batch of so many tokens of each of these slots, and the next token of those that are at their end. */
-  private async compute(slots: readonly number[], take: number): Promise<void> {
+  /**
+   * One batch of so many tokens of each of these slots, and the next token of those that are at their end.
+   * @returns whether it could be computed
+   */
+  private async compute(slots: readonly number[], take: number): Promise<boolean> {
     let logits: (number | undefined)[];
     try {
       logits = await this.decode(slots, take);
     } catch (error) {
-      return this.recover(slots, error instanceof Error ? error : new Error(String(error)));
+      this.recover(slots, error instanceof Error ? error : new Error(String(error)));
+      return false;
     }
-    for (const slot of slots) this.advance(this.slots[slot]!, take);
+    for (const slot of slots) this.advance(this.slots[slot]!, take, slots.length === 1);
     await this.sample(slots.flatMap((slot, i) => (logits[i] === undefined ? [] : [{ slot, row: logits[i] }])));
+    return true;
   }
 
   /** @returns for each slot where its logits are; undefined for a prompt that is not read to its end */
   private async decode(slots: readonly number[], take: number): Promise<(number | undefined)[]> {
     const { native, contextSize, widestGap, spreader } = this.options;
-    const threads = this.options.threads.choose(slots.length * take);
+    const chosen = this.options.threads.choose(slots.length * take);
+    const filled = take === 1 && this.forgets ? gaps(slots, widestGap) : [];
+    const company = take === 1 && chosen > 1 ? this.company([...slots, ...filled], chosen) : [];
+    // One that is always by itself needs nothing but always the same threads.
+    const alone = this.slots.length === 1 ? this.options.threads.most : 1;
+    const threads = company === undefined ? alone : chosen;
     if (threads !== this.threadsSet) native.setThreads((this.threadsSet = threads));
-    const idle = take === 1 && this.forgets ? gaps(slots, widestGap) : [];
+    const idle = [...filled, ...(company ?? [])];
     for (const slot of idle) if (this.slots[slot]!.cells.length >= contextSize) this.keep(slot, 0);
     native.initBatch(slots.length * take + idle.length);
     const rows = [...slots, ...idle].toSorted((a, b) => a - b);
@@ -250,7 +286,7 @@ export class Lane {
     const done = native.decodeBatch();
     if (threads > 1) spreader?.begin();
     await done.finally(() => spreader?.end());
-    this.options.threads.took(slots.length * take, threads, (performance.now() - began) / 1000);
+    if (threads === chosen) this.options.threads.took(slots.length * take, threads, (performance.now() - began) / 1000);
     for (const slot of idle) {
       if (native.removeTokenCellsFromSequence(slot, this.slots[slot]!.cells.length, -1)) continue;
       this.forgets = false;
@@ -259,12 +295,28 @@ export class Lane {
     return slots.map((slot) => logits.get(slot));
   }
 
-  private advance(slot: Slot, take: number): void {
+  /**
+   * Idle slots that are computed beside rows whose digits would else depend on who else is there.
+   * @returns undefined where one thread must do instead
+   */
+  private company(rows: readonly number[], threads: number): number[] | undefined {
+    const lonely = (slot: number) => {
+      const { running, cells } = this.slots[slot]!;
+      return running?.job.reproducible === true && cells.length >= this.options.lonelyFrom;
+    };
+    const idle = (slot: number) => this.slots[slot] !== undefined && !this.slots[slot]!.running;
+    const found = companions(rows, lonely, idle);
+    if (found?.length === 0) return found;
+    return this.forgets && threads >= COMPANY_PAYS ? found : undefined;
+  }
+
+  /** @param alone it was the only one in its batch */
+  private advance(slot: Slot, take: number, alone: boolean): void {
     const running = slot.running!;
     const from = slot.cells.length;
     for (let i = from; i < from + take; i++) slot.cells.push(running.tokens[i]!);
     slot.usedAt = ++this.clock;
-    if (from === slot.exact && take === wholePiece(from, this.options.piece)) slot.exact += take;
+    if (alone && from === slot.exact && take === wholePiece(from, this.options.piece)) slot.exact += take;
     if (take > 1) {
       running.pieces++;
       running.job.onPrefilled(take);
@@ -272,23 +324,34 @@ export class Lane {
   }
 
   private async sample(rows: readonly { slot: number; row: number }[]): Promise<void> {
-    const choose = async ({ slot, row }: { slot: number; row: number }): Promise<void> => {
-      const { running } = this.slots[slot]!;
-      if (!running || running.cancelled) return;
-      const { job, chooser, tokens } = running;
-      try {
-        const said = () => tokens.slice(job.prompt.length);
-        const { token, logprob } = await chooser.choose(this.options.native, row, said, job.grammar());
-        if (running.cancelled) return;
-        const next = job.onToken(token, logprob);
-        if (next === undefined) this.end(this.slots[slot]!, undefined);
-        else tokens.push(next);
-      } catch (error) {
-        this.end(this.slots[slot]!, error instanceof Error ? error : new Error(String(error)));
-      }
-    };
     // All at once: a batch lists its sequences in llama.cpp's own order, so that reading a row moves no other.
-    await Promise.all(rows.map(choose));
+    if (!this.wary) return void (await Promise.all(rows.map((row) => this.choose(row))));
+    this.wary = false;
+    for (const row of rows) await this.choose(row, true);
+  }
+
+  /** @param timed nothing else is chosen meanwhile, so that what is slow is this one */
+  private async choose({ slot, row }: { slot: number; row: number }, timed = false): Promise<void> {
+    const { running } = this.slots[slot]!;
+    if (!running || running.cancelled) return;
+    const { job, chooser, tokens } = running;
+    try {
+      const began = performance.now();
+      const said = () => tokens.slice(job.prompt.length);
+      const grammar = job.grammar();
+      const { token, logprob } = await chooser.choose(this.options.native, row, said, grammar);
+      if (running.cancelled) return;
+      const seconds = (performance.now() - began) / 1000;
+      if (grammar && seconds > SLOW_GRAMMAR) {
+        if (timed && seconds > HOPELESS_GRAMMAR) throw new GrammarError('following the grammar takes too long');
+        this.wary = true;
+      }
+      const next = job.onToken(token, logprob);
+      if (next === undefined) this.end(this.slots[slot]!, undefined);
+      else tokens.push(next);
+    } catch (error) {
+      this.end(this.slots[slot]!, error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   /** After a batch that failed, usually for want of memory: everybody in it is read anew, once. */

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import {
   getLlama,
@@ -44,6 +43,14 @@ export function worthOfBatch({ device, memory }: ModelInfo): number {
   return memory.model >= 64 * MIB && memory.model < 256 * MIB ? 12 : 0;
 }
 
+/**
+ * Cells from which on llama.cpp's processor backend parts the context of a row that it computes by itself among threads:
+ * at 512, of which it looks at 256 at a time. It does not without flash attention, nor with a KV cache in Q8_0.
+ */
+export function lonelyFrom({ device }: ModelInfo, { flashAttention, kvCacheType }: LoadOptions): number {
+  return device === 'cpu' && flashAttention && kvCacheType === 'f16' ? 256 : Infinity;
+}
+
 /** Where it is ours to choose: a processor has no use for more sequences than these, */
 const MOST_ON_PROCESSOR = 32;
 /** and no more of what is left of memory; a GPU has nothing else to do. */
@@ -77,13 +84,12 @@ export class LoadError extends Error {
 export async function load(options: LoadOptions, tell: (message: FromChild) => void): Promise<Loaded> {
   const llama = await loadLlama(options, tell);
   const onGpu = llama.gpu !== false;
-  const { size } = await stat(options.path);
   const spreader = onGpu ? undefined : await ThreadSpreader.open();
-  const chosen = chooseThreads(options.threads, size, availableParallelism(), spreader !== undefined);
   const insights = await GgufInsights.from(await readGgufFileInfo(options.path, { logWarnings: false }), llama);
+  const chosen = chooseThreads(options.threads, insights.modelSize, availableParallelism(), spreader !== undefined);
   // The preset would take the whole training context for each sequence.
   const contextSize = Math.min(options.contextSize, insights.trainContextSize ?? options.contextSize);
-  const planner = new Planner(options, llama, insights, contextSize);
+  const planner = new Planner(options, llama, insights, contextSize, onGpu ? 1 : chosen.lanes);
   let sequences = onGpu ? 0 : await planner.sequences(0, await planner.modelBytes(0));
   const model = await llama.loadModel({
     modelPath: options.path,
@@ -161,6 +167,8 @@ class Planner {
     private readonly llama: Llama,
     private readonly insights: GgufInsights,
     private readonly contextSize: number,
+    /** Contexts side by side. */
+    private readonly lanes: number,
   ) {
     this.flashAttention = options.flashAttention && insights.flashAttentionSupported;
     this.cacheType = options.kvCacheType === 'q8_0' ? GgmlType.Q8_0 : GgmlType.F16;
@@ -169,20 +177,25 @@ class Planner {
 
   /** @throws LoadError where they find no room */
   async sequences(gpuLayers: number, model: Bytes): Promise<number> {
-    const { options, contextSize } = this;
+    const { options, contextSize, lanes } = this;
     const [one, nine] = [await this.contextBytes(gpuLayers, 1), await this.contextBytes(gpuLayers, 9)];
     const each = (side: keyof Bytes) => Math.max(0, (nine[side] - one[side]) / 8);
     const sequence = { ram: each('ram'), vram: each('vram') };
     const onGpu = gpuLayers > 0;
-    const most = onGpu ? options.batch.max : Math.min(options.batch.max, MOST_ON_PROCESSOR);
-    const fixed = { ram: Math.max(0, one.ram - sequence.ram), vram: Math.max(0, one.vram - sequence.vram) };
+    const preset = onGpu ? options.batch.max : Math.min(options.batch.max, MOST_ON_PROCESSOR);
+    const most = Math.min(options.sequences || preset, options.ceiling ?? Infinity);
+    const fixed = {
+      ram: lanes * Math.max(0, one.ram - sequence.ram),
+      vram: lanes * Math.max(0, one.vram - sequence.vram),
+    };
     const fits = fitSequences({
       free: await this.free(),
       model,
       fixed,
       sequence,
       contextSize,
-      wanted: options.sequences,
+      // After it was too much it is no demand any more.
+      wanted: options.ceiling === undefined ? options.sequences : 0,
       most,
       share: onGpu ? SHARE.gpu : SHARE.processor,
     });

@@ -4,7 +4,7 @@ import { answerJob } from './answer.js';
 import { grammarState } from './binding.js';
 import type { Job } from './job.js';
 import { Lane } from './lane.js';
-import { BATCH, load, LoadError, pieceSize, worthOfBatch, type Loaded } from './llama.js';
+import { BATCH, load, LoadError, lonelyFrom, pieceSize, worthOfBatch, type Loaded } from './llama.js';
 import { TokenChooser } from './sampling.js';
 import { StepScheduler } from './scheduler.js';
 import { countsOf, ThreadTuner } from './thread-tuner.js';
@@ -92,8 +92,10 @@ function schedule(given: LoadOptions, { llama, model, contexts, threads, spreade
           targetSeconds,
           batchSize: worthOfBatch(info) > 0 ? BATCH : 0,
           widestGap: worthOfBatch(info),
+          lonelyFrom: lonelyFrom(info, given),
           chooser: (job: Job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
-          threads: contexts.length > 1 ? { choose, took: () => undefined } : new ThreadTuner(countsOf(threads)),
+          threads:
+            contexts.length > 1 ? { choose, took: () => undefined, most: perLane } : new ThreadTuner(countsOf(threads)),
           spreader,
         });
       }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fittingPieces, gaps, nextReader, pieceLength, readTogether } from './step-plan.js';
+import { companions, fittingPieces, gaps, nextReader, pieceLength, readTogether } from './step-plan.js';
 
 const reader = (slot: number, pieces: number, admitted: number, take = 64, alone = false) => ({
   slot,
@@ -10,10 +10,11 @@ const reader = (slot: number, pieces: number, admitted: number, take = 64, alone
 });
 
 describe('the prompt that is read on', () => {
-  it('is the one of which least was read, then the oldest', () => {
-    expect(nextReader([reader(0, 3, 1), reader(1, 0, 3), reader(2, 0, 2)])?.slot).toBe(2);
-    expect(nextReader([reader(0, 3, 1), reader(1, 4, 0)])?.slot).toBe(0);
-    expect(nextReader([])).toBeUndefined();
+  it('is the one of which least was read, then the oldest; every second time the oldest', () => {
+    const three = [reader(0, 3, 1), reader(1, 0, 3), reader(2, 0, 2)];
+    expect([0, 1, 2, 3].map((turn) => nextReader(three, turn)?.slot)).toEqual([2, 0, 2, 0]);
+    expect(nextReader([reader(0, 3, 1), reader(1, 4, 0)], 0)?.slot).toBe(0);
+    expect(nextReader([], 0)).toBeUndefined();
   });
 });
 
@@ -75,5 +76,28 @@ describe('gaps between sequences', () => {
     expect(gaps([1, 4, 9], 4)).toEqual([2, 3, 5, 6, 7, 8]);
     expect(gaps([3], 9)).toEqual([]);
     expect(gaps([], 9)).toEqual([]);
+  });
+});
+
+describe('rows that must not be computed by themselves', () => {
+  const beside = (rows: number[], lonely: number[], busy: number[] = [], slots = 8) =>
+    companions(
+      rows,
+      (slot) => lonely.includes(slot),
+      (slot) => slot >= 0 && slot < slots && ![...rows, ...busy].includes(slot),
+    );
+
+  it('have an idle slot beside them, unless another row is there', () => {
+    expect(beside([2], [2])).toEqual([3]);
+    expect(beside([2, 3], [2, 3])).toEqual([]);
+    expect(beside([2, 4], [2, 4])).toEqual([3]);
+    expect(beside([7], [7])).toEqual([6]);
+    expect(beside([0, 2, 5], [2])).toEqual([3]);
+    expect(beside([2], [])).toEqual([]);
+  });
+
+  it('can not always have one', () => {
+    expect(beside([2], [2], [1, 3])).toBeUndefined();
+    expect(beside([0], [0], [], 1)).toBeUndefined();
   });
 });

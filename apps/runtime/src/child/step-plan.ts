@@ -11,9 +11,13 @@ export interface Reading {
   alone: boolean;
 }
 
-/** Whose prompt is read on: the one of which least was read, so that a short one does not wait for a long one. */
-export function nextReader(readers: readonly Reading[]): Reading | undefined {
-  return readers.toSorted(byTurn)[0];
+/**
+ * Whose prompt is read on: the one of which least was read, so that a short one does not wait for a long one; every
+ * second time the one that came first, so that a long one does not wait for ever.
+ * @param turn how many times this was asked before
+ */
+export function nextReader(readers: readonly Reading[], turn: number): Reading | undefined {
+  return readers.toSorted(turn % 2 === 0 ? byTurn : byAge)[0];
 }
 
 /**
@@ -27,6 +31,7 @@ export function readTogether(first: Reading, readers: readonly Reading[], most: 
   return [first, ...others.toSorted(byTurn).slice(0, Math.max(0, most - 1))];
 }
 
+const byAge = (a: Reading, b: Reading): number => a.admitted - b.admitted;
 const byTurn = (a: Reading, b: Reading): number => a.pieces - b.pieces || a.admitted - b.admitted;
 
 /** From here on a prompt is read in halves of pieces, as each token looks back on all before it. */
@@ -68,4 +73,29 @@ export function gaps(slots: readonly number[], widest: number): number[] {
     if (next - slot - 1 <= widest) for (let between = slot + 1; between < next; between++) idle.push(between);
   });
   return idle;
+}
+
+/**
+ * An idle slot beside each row that must not be computed by itself and is: llama.cpp parts the context of a single row
+ * among its threads (`use_split_kv_path` of ggml-cpu), which changes the last digits, and computes rows together whose
+ * slots follow one another.
+ * @param rows slots of a batch
+ * @param lonely whose digits count
+ * @returns undefined where one of them has no idle slot beside it
+ */
+export function companions(
+  rows: readonly number[],
+  lonely: (slot: number) => boolean,
+  idle: (slot: number) => boolean,
+): number[] | undefined {
+  const taken = new Set(rows);
+  const found: number[] = [];
+  for (const slot of rows) {
+    if (!lonely(slot) || taken.has(slot - 1) || taken.has(slot + 1)) continue;
+    const beside = [slot + 1, slot - 1].find(idle);
+    if (beside === undefined) return undefined;
+    taken.add(beside);
+    found.push(beside);
+  }
+  return found;
 }

@@ -25,6 +25,10 @@ export class ThreadTuner {
   /** @param counts numbers of threads, the one first that is tried first */
   constructor(private readonly counts: readonly [number, ...number[]]) {}
 
+  get most(): number {
+    return Math.max(...this.counts);
+  }
+
   choose(tokens: number): number {
     const { means } = this.bucket(tokens);
     const untried = means.indexOf(undefined);

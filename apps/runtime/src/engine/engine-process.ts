@@ -15,6 +15,8 @@ const STABLE_MS = 30_000;
 const OUTPUT_KEPT = 2_000;
 /** More cores than these have nothing more to do for it. */
 const MOST_POOL_THREADS = 36;
+/** What is left of the sequences after it died for want of memory. */
+const SHRINKAGE = 0.7;
 
 /** Delay before the engine is started again, in milliseconds, after so many quick deaths in a row. */
 export function restartDelay(quickDeaths: number): number {
@@ -53,6 +55,14 @@ export class EngineProcess {
   private child: ChildProcess | undefined;
   private quickDeaths = 0;
   private timer: NodeJS.Timeout | undefined;
+  /** Of its last load. */
+  private sequences: number | undefined;
+  /** The process that was ended from here. */
+  private ended: ChildProcess | undefined;
+  /** When it last said anything, or was started; undefined where there is none. Milliseconds of the monotonic clock. */
+  private heardAt: number | undefined;
+  /** Processes that the system had killed for want of memory, a while ago and now. */
+  private kills: [before: number | undefined, now: number | undefined] = [undefined, undefined];
 
   constructor(
     private options: LoadOptions,
@@ -85,13 +95,19 @@ export class EngineProcess {
     if (this.child?.connected) this.child.send(message, () => undefined);
   }
 
-  /** From its next start on it has so many sequences. */
-  limitSequences(sequences: number): void {
-    this.options = { ...this.options, sequences };
+  /** Seconds since it last said anything; 0 where there is none. */
+  silence(now: number): number {
+    return this.heardAt === undefined ? 0 : (now - this.heardAt) / 1000;
+  }
+
+  /** To be called every second or so: whom the system kills between two calls may be this one. */
+  tick(): void {
+    this.kills = [this.kills[1], outOfMemoryKills()];
   }
 
   /** Ends a process that no longer answers; its death brings the next. */
   kill(): void {
+    this.ended = this.child;
     this.child?.kill('SIGKILL');
   }
 
@@ -109,6 +125,8 @@ export class EngineProcess {
   private launch(): Promise<void> {
     const began = performance.now();
     const kills = outOfMemoryKills();
+    this.kills = [kills, kills];
+    this.heardAt = began;
     const child = fork(CHILD, [], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: [],
@@ -126,8 +144,10 @@ export class EngineProcess {
     let complaint = '';
     return new Promise((resolve, reject) => {
       child.on('message', (message: FromChild) => {
+        this.heardAt = performance.now();
         if (message.type === 'loaded') {
           if (this.state === 'stopped') return;
+          this.sequences = message.info.sequences;
           this.state = 'ready';
           this.failures = 0;
           complaint = '';
@@ -148,7 +168,8 @@ export class EngineProcess {
       child.once('close', (code, signal) => {
         const how = `${signal ?? `exit code ${code}`}${complaint === '' ? lastWords(output) : `: ${complaint}`}`;
         reject(new EngineDiedError(`the engine's process ended (${how})`));
-        const outOfMemory = ranOutOfMemory(signal, output, kills, outOfMemoryKills());
+        if (child === this.child) this.heardAt = undefined;
+        const outOfMemory = child !== this.ended && ranOutOfMemory(signal, output, this.kills[0], outOfMemoryKills());
         if (child === this.child) this.onExit(how, performance.now() - began, outOfMemory);
       });
     });
@@ -157,6 +178,10 @@ export class EngineProcess {
   private onExit(how: string, livedMs: number, outOfMemory: boolean): void {
     if (this.state === 'stopped' || this.state === 'starting') return;
     this.reason = `the engine died (${how}) and is being started again`;
+    if (outOfMemory && this.sequences !== undefined) {
+      const tried = Math.min(this.sequences, this.options.ceiling ?? this.sequences);
+      this.options = { ...this.options, ceiling: Math.max(1, Math.floor(tried * SHRINKAGE)) };
+    }
     this.quickDeaths = livedMs > STABLE_MS ? 0 : this.quickDeaths + 1;
     if (this.state === 'ready') {
       this.state = 'down';

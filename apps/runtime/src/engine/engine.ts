@@ -49,8 +49,6 @@ interface Run {
 /** After so many failed attempts to come back nobody is kept waiting any more. */
 const GIVE_UP_AFTER = 3;
 const WATCH_MS = 1_000;
-/** What is left of the sequences after an engine died for want of memory. */
-const SHRINKAGE = 0.7;
 
 /** llama.cpp in a process of its own, with a bounded queue before its slots. */
 export class LlamaEngine implements Engine {
@@ -105,7 +103,10 @@ export class LlamaEngine implements Engine {
           : 'Set MODEL to another GGUF file; if memory is short, lower SLOTS or CONTEXT_SIZE';
       throw new UserError(`The model file ${path} could not be loaded: ${reason}. ${advice}.`);
     }
-    this.watch = setInterval(() => this.endStalled(performance.now()), WATCH_MS);
+    this.watch = setInterval(() => {
+      this.process.tick();
+      this.endStalled(performance.now());
+    }, WATCH_MS);
     this.watch.unref();
   }
 
@@ -262,8 +263,6 @@ export class LlamaEngine implements Engine {
   private onDeath(how: string, outOfMemory: boolean): void {
     this.options.onDeath?.(outOfMemory);
     this.cellsUsed = 0;
-    if (outOfMemory && this.loaded)
-      this.process.limitSequences(Math.max(1, Math.floor(this.loaded.sequences * SHRINKAGE)));
     for (const { generation } of this.running.values())
       generation.fail(
         new ApiError(503, 'engine_died', `The engine died while it answered (${how.split(':')[0]}). Try again.`, {
@@ -281,12 +280,13 @@ export class LlamaEngine implements Engine {
             retryAfter: 10,
           }),
         );
-    if (this.process.state !== 'ready') return;
-    for (const { lastSign } of this.running.values())
-      if (now - lastSign > this.options.stallSeconds * 1000) {
-        this.options.log.error({ seconds: this.options.stallSeconds }, 'the engine shows no sign of life; it is ended');
-        return this.process.kill();
-      }
+    // Of requests the newest sign counts: one may well wait while others are read. Of a load everything that it says.
+    const signs = [...this.running.values()].map(({ lastSign }) => now - lastSign);
+    const silence =
+      this.process.state === 'ready' ? Math.min(...(signs.length > 0 ? signs : [0])) / 1000 : this.process.silence(now);
+    if (silence <= this.options.stallSeconds) return;
+    this.options.log.error({ seconds: this.options.stallSeconds }, 'the engine shows no sign of life; it is ended');
+    this.process.kill();
   }
 }
 

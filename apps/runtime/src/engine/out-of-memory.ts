@@ -10,7 +10,10 @@ export function outOfMemoryKills(): number | undefined {
   }
 }
 
-/** Whether a process most likely died for want of memory: it said so, or the system killed one just then. */
+/**
+ * Whether a process most likely died for want of memory: it said so, or the system killed one just then.
+ * @param killsBefore the system's count of a second or two ago
+ */
 export function ranOutOfMemory(
   signal: string | null,
   output: string,

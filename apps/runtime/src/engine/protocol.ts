@@ -99,6 +99,8 @@ export interface LoadOptions {
   contextSize: number;
   /** Sequences; 0 is as many as memory takes, at most `batch.max`. */
   sequences: number;
+  /** No more than these, as more were too much before; then `sequences` is no demand any more. */
+  ceiling?: number;
   /** How many sequences are decoded together; `targetSeconds` is what a step is to take. */
   batch: { min: number; max: number; targetSeconds: number };
   kvCacheType: 'f16' | 'q8_0';

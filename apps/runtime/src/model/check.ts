@@ -20,7 +20,9 @@ const TRANSFORMERS = /^(qwen2|qwen2moe|qwen3|qwen3moe|llama|deepseek|deepseek2)$
 export function checkHeader({ metadata, tensors }: GgufHeader): string {
   const architecture = metadata.get('general.architecture');
   if (typeof architecture !== 'string' || architecture === '') throw missing('general.architecture');
-  if (tensors === 0) throw new GgufError('is a GGUF file without weights');
+  // The first of several parts may be a header alone.
+  if (tensors === 0 && !(Number(metadata.get('split.count')) > 1))
+    throw new GgufError('is a GGUF file without weights');
   if (TRANSFORMERS.test(architecture)) {
     for (const name of COUNTS) {
       const key = `${architecture}.${name}`;

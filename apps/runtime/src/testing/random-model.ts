@@ -5,7 +5,7 @@ import type { Token } from 'node-llama-cpp';
 import type { NativeContext } from '../child/binding.js';
 import type { Job } from '../child/job.js';
 import { Lane, type LaneOptions } from '../child/lane.js';
-import { BATCH, load, type Loaded } from '../child/llama.js';
+import { BATCH, load, lonelyFrom, type Loaded } from '../child/llama.js';
 import { TokenChooser } from '../child/sampling.js';
 import type { AnswerLogprob, LoadOptions, Sampling } from '../engine/protocol.js';
 
@@ -56,6 +56,7 @@ export class RandomEngine {
       batchSize: BATCH,
       targetSeconds: 0.2,
       widestGap: 0,
+      lonelyFrom: lonelyFrom(info, LOAD as LoadOptions),
       chooser: (job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
       threads: threads(1),
       load: () => 1,
@@ -80,6 +81,7 @@ export class RandomEngine {
 export const threads = (reading: number): LaneOptions['threads'] => ({
   choose: (tokens) => (tokens > 1 ? reading : 1),
   took: () => undefined,
+  most: 1,
 });
 
 export interface Asked {

@@ -35,6 +35,10 @@ const tree = {
   },
 };
 
+/** Ten ways to the next level that differ. */
+const several = (level: number) =>
+  Array.from({ length: 10 }, (_, i) => ({ anyOf: [{ $ref: `#/$defs/d${level + 1}` }, { const: `${level}-${i}` }] }));
+
 describe('the grammar of a JSON Schema', () => {
   it.each<[string, unknown, unknown[], unknown[]]>([
     ['any object', undefined, [{}, { a: [1, -2.5e3, { b: null }] }, '{ "x" : "\\u00e9\\n" }'], [[], 1, '{', '{"a":}']],
@@ -64,6 +68,20 @@ describe('the grammar of a JSON Schema', () => {
       [{ value: 1 }, { value: 1, children: [{ value: 1 }] }],
     ],
     ['one of several', { anyOf: [{ type: 'integer' }, { const: 'x' }] }, [7, -1, '"x"'], ['"y"', 1.5]],
+    [
+      'what is the same ten times in a row of twelve',
+      {
+        $ref: '#/$defs/d0',
+        $defs: Object.fromEntries(
+          Array.from({ length: 13 }, (_, d) => [
+            `d${d}`,
+            d === 12 ? { type: 'null' } : { anyOf: Array.from({ length: 10 }, () => ({ $ref: `#/$defs/d${d + 1}` })) },
+          ]),
+        ),
+      },
+      [null],
+      [1],
+    ],
     ['several types', { type: ['string', 'null'] }, ['""', null], [1]],
     [
       'counted things',
@@ -120,6 +138,16 @@ describe('the grammar of a JSON Schema', () => {
         properties: Object.fromEntries(Array.from({ length: 11 }, (_, i) => [i, { type: 'string', maxLength: 1000 }])),
       },
       '$ counts up to more than 10000',
+    ],
+    [
+      {
+        $ref: '#/$defs/d0',
+        $defs: Object.fromEntries([
+          ['d12', { type: 'null' }],
+          ...Array.from({ length: 12 }, (_, d) => [`d${d}`, { anyOf: several(d) }] as const),
+        ]),
+      },
+      'can begin in more than 1000 ways',
     ],
     [{ enum: [] }, '$ allows nothing'],
     [{ type: 'string', maxLength: 1e9 }, '$.maxLength is not from 0 to 1000'],

@@ -4,6 +4,8 @@ import { BINDINGS, isOf, merged, pointedAt, SchemaError, typeOf, type Schema } f
 const MOST_REPEATS = 1000;
 /** The same of all counts together: while the engine reads a grammar it answers nobody. */
 const MOST_REPEATS_TOGETHER = 10_000;
+/** Ways to go on in one place: the engine takes all of them at once. */
+const MOST_WAYS = 1000;
 const DEEPEST = 64;
 const MOST_RULES = 4000;
 
@@ -108,6 +110,8 @@ const newBudget = (): Budget => ({ rules: MOST_RULES, repeats: MOST_REPEATS_TOGE
 class SchemaGrammar {
   readonly rules = new Map<string, string>();
   private readonly references = new Map<string, string>();
+  /** In how many ways what stands for a schema can begin; one where nothing is said. */
+  private readonly ways = new Map<string, number>([['value', 7]]);
   /** References that are being read and of which no character has come yet. */
   private open = new Set<string>();
 
@@ -195,8 +199,10 @@ class SchemaGrammar {
     const target = pointedAt(this.root, ref);
     if (target === undefined) throw new SchemaError(`${path} refers to ${ref.slice(0, 100)}, which is not there`);
     this.open.add(ref);
-    this.rules.set(name, this.visit(target, ref.slice(0, 100), depth + 1));
+    const body = this.visit(target, ref.slice(0, 100), depth + 1);
     this.open.delete(ref);
+    this.rules.set(name, body);
+    this.ways.set(name, this.waysOf(body));
     return name;
   }
 
@@ -249,8 +255,17 @@ class SchemaGrammar {
   }
 
   private either(bodies: readonly string[], path: string): string {
-    if (bodies.length === 0) throw new SchemaError(`${path} allows nothing`);
-    return this.rule(bodies.join(' | '));
+    const different = [...new Set(bodies)];
+    if (different.length === 0) throw new SchemaError(`${path} allows nothing`);
+    const ways = different.reduce((sum, body) => sum + this.waysOf(body), 0);
+    if (ways > MOST_WAYS) throw new SchemaError(`${path} can begin in more than ${MOST_WAYS} ways`);
+    const name = this.rule(different.join(' | '));
+    this.ways.set(name, ways);
+    return name;
+  }
+
+  private waysOf(body: string): number {
+    return this.ways.get(body) ?? 1;
   }
 
   private rule(body: string): string {
