@@ -233,3 +233,16 @@ describe('tools that are told wrong', () => {
     expect((await runtime.post(ask('Hi', { tools: [loose], max_tokens: 1 }))).status).toBe(200);
   });
 });
+
+describe('a schema that can be read in ever more ways', () => {
+  it('ends its own answer, and nobody else’s', async () => {
+    const lists = Array.from({ length: 8 }, () => ({ type: 'array', minItems: 1, items: { $ref: '#/$defs/list' } }));
+    const schema = { $ref: '#/$defs/list', $defs: { list: { anyOf: lists } } };
+    const other = openai.chat.completions.create(
+      ask('Hi', { ignore_eos: true, max_tokens: 400, seed: 3 }) as unknown as Body,
+    );
+    const hostile = create({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema } }, seed: 1 });
+    await expect(hostile).rejects.toMatchObject({ status: 400, param: 'response_format' });
+    expect((await other).usage!.completion_tokens).toBe(400);
+  });
+});

@@ -62,6 +62,8 @@ interface Running {
   cancelled: boolean;
   /** A step with it failed before. */
   retried: boolean;
+  /** Its last choice took long for its grammar. */
+  slow: boolean;
 }
 
 interface Slot {
@@ -75,9 +77,9 @@ interface Slot {
 
 /** With fewer threads than these one alone is quicker than all of them with a second row. */
 const COMPANY_PAYS = 4;
-/** Seconds that a choice by a grammar may take before they are timed one by one, and before one is given up. */
-const SLOW_GRAMMAR = 0.1;
-const HOPELESS_GRAMMAR = 1;
+/** Seconds that a choice by a grammar may take before its next is timed by itself, and before that is the last one. */
+const SLOW_GRAMMAR = 0.01;
+const HOPELESS_GRAMMAR = 0.5;
 /** How much the newest piece counts in the mean duration of a token. */
 const NEWEST = 0.3;
 const ANY_TOKEN = new Uint32Array([0]);
@@ -99,8 +101,6 @@ export class Lane {
   private forgets = true;
   /** Batches of prompts that were read. */
   private reads = 0;
-  /** Choices by grammars are timed one by one. */
-  private wary = false;
 
   constructor(private readonly options: LaneOptions) {
     this.slots = Array.from({ length: options.sequences }, () => ({
@@ -141,6 +141,7 @@ export class Lane {
       pieces: 0,
       cancelled: false,
       retried: false,
+      slow: false,
     };
     if (!this.active) void this.loop();
   }
@@ -324,10 +325,10 @@ export class Lane {
   }
 
   private async sample(rows: readonly { slot: number; row: number }[]): Promise<void> {
+    const slow = rows.filter(({ slot }) => this.slots[slot]!.running?.slow);
     // All at once: a batch lists its sequences in llama.cpp's own order, so that reading a row moves no other.
-    if (!this.wary) return void (await Promise.all(rows.map((row) => this.choose(row))));
-    this.wary = false;
-    for (const row of rows) await this.choose(row, true);
+    await Promise.all(rows.filter((row) => !slow.includes(row)).map((row) => this.choose(row)));
+    for (const row of slow) await this.choose(row, true);
   }
 
   /** @param timed nothing else is chosen meanwhile, so that what is slow is this one */
@@ -342,10 +343,8 @@ export class Lane {
       const { token, logprob } = await chooser.choose(this.options.native, row, said, grammar);
       if (running.cancelled) return;
       const seconds = (performance.now() - began) / 1000;
-      if (grammar && seconds > SLOW_GRAMMAR) {
-        if (timed && seconds > HOPELESS_GRAMMAR) throw new GrammarError('following the grammar takes too long');
-        this.wary = true;
-      }
+      running.slow = grammar !== undefined && seconds > SLOW_GRAMMAR;
+      if (timed && seconds > HOPELESS_GRAMMAR) throw new GrammarError('following the grammar takes too long');
       const next = job.onToken(token, logprob);
       if (next === undefined) this.end(this.slots[slot]!, undefined);
       else tokens.push(next);

@@ -82,6 +82,17 @@ describe('the grammar of a JSON Schema', () => {
       [null],
       [1],
     ],
+    [
+      'many kinds of objects that say their kind first',
+      {
+        anyOf: Array.from({ length: 40 }, (_, i) => ({
+          properties: { kind: { enum: [`k${i}`] }, [`of${i}`]: { type: 'integer' } },
+          required: ['kind'],
+        })),
+      },
+      [{ kind: 'k0' }, { kind: 'k39', of39: 1 }],
+      [{ kind: 'k40' }, { kind: 'k1', of2: 1 }],
+    ],
     ['several types', { type: ['string', 'null'] }, ['""', null], [1]],
     [
       'counted things',
@@ -148,6 +159,14 @@ describe('the grammar of a JSON Schema', () => {
         ]),
       },
       'can begin in more than 1000 ways',
+    ],
+    [
+      { anyOf: Array.from({ length: 17 }, (_, i) => ({ type: 'array', items: { const: i } })) },
+      '$ has more than 16 lists or objects that begin alike',
+    ],
+    [
+      { anyOf: Array.from({ length: 17 }, (_, i) => ({ properties: { a: { const: i } } })) },
+      '$ has more than 16 lists or objects that begin alike',
     ],
     [{ enum: [] }, '$ allows nothing'],
     [{ type: 'string', maxLength: 1e9 }, '$.maxLength is not from 0 to 1000'],

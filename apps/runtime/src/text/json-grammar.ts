@@ -4,8 +4,10 @@ import { BINDINGS, isOf, merged, pointedAt, SchemaError, typeOf, type Schema } f
 const MOST_REPEATS = 1000;
 /** The same of all counts together: while the engine reads a grammar it answers nobody. */
 const MOST_REPEATS_TOGETHER = 10_000;
-/** Ways to go on in one place: the engine takes all of them at once. */
+/** Ways to go on in one place: the engine takes all of them at once, */
 const MOST_WAYS = 1000;
+/** and of those that begin alike and go deeper, each with all that it leads to. */
+const MOST_ALIKE = 16;
 const DEEPEST = 64;
 const MOST_RULES = 4000;
 
@@ -107,11 +109,32 @@ interface Budget {
 
 const newBudget = (): Budget => ({ rules: MOST_RULES, repeats: MOST_REPEATS_TOGETHER });
 
+interface Ways {
+  all: number;
+  /** Of those that go deeper: how many begin with a text. */
+  openings: ReadonlyMap<string, number>;
+}
+
+const ONE_WAY: Ways = { all: 1, openings: new Map() };
+
 class SchemaGrammar {
   readonly rules = new Map<string, string>();
   private readonly references = new Map<string, string>();
-  /** In how many ways what stands for a schema can begin; one where nothing is said. */
-  private readonly ways = new Map<string, number>([['value', 7]]);
+  /** What stands for values that are given. */
+  private readonly constants = new Set<string>();
+  /** In how many ways what stands for a schema can begin; one, with a text, where nothing is said. */
+  private readonly ways = new Map<string, Ways>([
+    [
+      'value',
+      {
+        all: 7,
+        openings: new Map([
+          ['{', 1],
+          ['[', 1],
+        ]),
+      },
+    ],
+  ]);
   /** References that are being read and of which no character has come yet. */
   private open = new Set<string>();
 
@@ -135,10 +158,13 @@ class SchemaGrammar {
       if (beside) throw new SchemaError(`${path} has "${beside}" beside "$ref", which is not supported by this server`);
       return this.reference(given.$ref, path, depth);
     }
-    if (given.const !== undefined) return constant(given.const);
+    if (given.const !== undefined) return this.constant(given.const);
     if (Array.isArray(given.enum)) {
       const values = given.enum.filter((value) => isOf(value, given.type));
-      return this.either(values.map(constant), path);
+      return this.either(
+        values.map((value) => this.constant(value)),
+        path,
+      );
     }
     if (given.anyOf !== undefined || given.oneOf !== undefined) return this.branches(given, path, depth);
     const type = given.type ?? typeOf(given, path);
@@ -216,12 +242,25 @@ class SchemaGrammar {
     if (unnamed.length > 0 && more === false)
       throw new SchemaError(`${path} requires ${JSON.stringify(unnamed[0])}, which it lacks`);
     if (required.size === 0 && more === true && Object.keys(named).length === 0) return 'object';
-    const pairs = [...Object.entries(named), ...unnamed.map((key) => [key, more] as const)].map(([key, value]) => ({
-      text: `${literal(JSON.stringify(key))} space ":" space ${this.visit(value, `${path}.${key}`, depth + 1)}`,
-      required: required.has(key),
-    }));
+    const pairs = [...Object.entries(named), ...unnamed.map((key) => [key, more] as const)].map(([key, schema]) => {
+      const value = this.visit(schema, `${path}.${key}`, depth + 1);
+      return {
+        key,
+        value,
+        text: `${literal(JSON.stringify(key))} space ":" space ${value}`,
+        required: required.has(key),
+      };
+    });
     const others = more === false ? undefined : `string space ":" space ${this.visit(more, `${path}.*`, depth + 1)}`;
-    return this.rule(`"{" space ${this.members(pairs, others)} space "}"`);
+    const [first] = pairs;
+    // What must come first tells objects apart: by its name, or by its value where that is a text.
+    const opening = first?.required ? `{${first.key}${this.constants.has(first.value) ? first.value : ''}` : '{';
+    return this.opened(opening, this.rule(`"{" space ${this.members(pairs, others)} space "}"`));
+  }
+
+  private opened(opening: string, name: string): string {
+    this.ways.set(name, { all: 1, openings: new Map([[opening, 1]]) });
+    return name;
   }
 
   /** Members by turns: `later[i]` stands after another one and begins with a comma, `first[i]` does not. */
@@ -246,7 +285,7 @@ class SchemaGrammar {
     if (max === 0) return '"[" space "]"';
     const further = `(space "," space ${item})${this.times(Math.max(min - 1, 0), max === undefined ? undefined : max - 1)}`;
     const items = `${item} ${further}`;
-    return this.rule(`"[" space ${min === 0 ? `(${items})?` : items} space "]"`);
+    return this.opened('[', this.rule(`"[" space ${min === 0 ? `(${items})?` : items} space "]"`));
   }
 
   private string(given: Schema, path: string): string {
@@ -254,18 +293,33 @@ class SchemaGrammar {
     return min === 0 && max === undefined ? 'string' : `"\\"" char${this.times(min, max)} "\\""`;
   }
 
+  private constant(value: unknown): string {
+    const body = literal(JSON.stringify(value));
+    this.constants.add(body);
+    return body;
+  }
+
   private either(bodies: readonly string[], path: string): string {
     const different = [...new Set(bodies)];
     if (different.length === 0) throw new SchemaError(`${path} allows nothing`);
-    const ways = different.reduce((sum, body) => sum + this.waysOf(body), 0);
-    if (ways > MOST_WAYS) throw new SchemaError(`${path} can begin in more than ${MOST_WAYS} ways`);
+    if (different.length === 1) return different[0]!;
+    const openings = new Map<string, number>();
+    let all = 0;
+    for (const body of different) {
+      const ways = this.waysOf(body);
+      all += ways.all;
+      for (const [opening, count] of ways.openings) openings.set(opening, (openings.get(opening) ?? 0) + count);
+    }
+    if (all > MOST_WAYS) throw new SchemaError(`${path} can begin in more than ${MOST_WAYS} ways`);
+    if (Math.max(0, ...openings.values()) > MOST_ALIKE)
+      throw new SchemaError(`${path} has more than ${MOST_ALIKE} lists or objects that begin alike`);
     const name = this.rule(different.join(' | '));
-    this.ways.set(name, ways);
+    this.ways.set(name, { all, openings });
     return name;
   }
 
-  private waysOf(body: string): number {
-    return this.ways.get(body) ?? 1;
+  private waysOf(body: string): Ways {
+    return this.ways.get(body) ?? (body === 'object' ? this.ways.get('value')! : ONE_WAY);
   }
 
   private rule(body: string): string {
@@ -289,8 +343,6 @@ class SchemaGrammar {
     return `${this.prefix}${++this.count}`;
   }
 }
-
-const constant = (value: unknown): string => literal(JSON.stringify(value));
 
 function bounds(given: Schema, low: string, high: string, path: string): [min: number, max: number | undefined] {
   const read = (word: string): number | undefined => {
