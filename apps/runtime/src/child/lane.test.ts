@@ -346,3 +346,11 @@ describe('probabilities', () => {
     expect(warm.explained[0]!.top).toEqual(greedy.explained[0]!.top);
   });
 });
+
+describe('an engine that had too many sequences', () => {
+  it('has no more than it is left, whatever was asked for', async () => {
+    const smaller = await RandomEngine.start(buildRandomModel(RANDOM_TINY), { sequences: 8, ceiling: 2 });
+    expect(smaller.loaded.info.sequences).toBe(2);
+    await smaller.stop();
+  });
+});

@@ -5,7 +5,7 @@ import { until } from '@vigil/testing';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, MODEL, SCRIPTED, TestRuntime } from '../testing/runtime.js';
-import { retryAfter } from './engine.js';
+import { hangs, retryAfter } from './engine.js';
 import { restartDelay } from './engine-process.js';
 
 let runtime: TestRuntime;
@@ -101,6 +101,21 @@ describe('an engine that hangs', () => {
     expect(await response.json()).toMatchObject({ error: { code: 'engine_died' } });
     await until('the next', async () => (await hanging.post(ask('Hi', { max_tokens: 1 }))).status === 200);
     await hanging.stop();
+  });
+});
+
+describe('no sign of life', () => {
+  it.each([
+    [true, [], 99, false],
+    [true, [4], 99, false],
+    [true, [6], 0, true],
+    [true, [99, 1], 0, false],
+    [true, [99, 6], 0, true],
+    [false, [], 50, false],
+    [false, [99], 0, false],
+    [false, [], 61, true],
+  ])('ready %s, requests heard of %j s ago, it itself %s: %s', (ready, signs, silence, gone) => {
+    expect(hangs({ ready, signs, silence, stallSeconds: 5 })).toBe(gone);
   });
 });
 

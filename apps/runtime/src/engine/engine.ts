@@ -280,14 +280,32 @@ export class LlamaEngine implements Engine {
             retryAfter: 10,
           }),
         );
-    // Of requests the newest sign counts: one may well wait while others are read. Of a load everything that it says.
-    const signs = [...this.running.values()].map(({ lastSign }) => now - lastSign);
-    const silence =
-      this.process.state === 'ready' ? Math.min(...(signs.length > 0 ? signs : [0])) / 1000 : this.process.silence(now);
-    if (silence <= this.options.stallSeconds) return;
-    this.options.log.error({ seconds: this.options.stallSeconds }, 'the engine shows no sign of life; it is ended');
+    const { stallSeconds } = this.options;
+    const signs = [...this.running.values()].map(({ lastSign }) => (now - lastSign) / 1000);
+    const ready = this.process.state === 'ready';
+    if (!hangs({ ready, signs, silence: this.process.silence(now), stallSeconds })) return;
+    this.options.log.error({ seconds: stallSeconds }, 'the engine shows no sign of life; it is ended');
     this.process.kill();
   }
+}
+
+/** However soon an engine is to be given up, it may take so many seconds to begin. */
+const SLOWEST_BEGIN = 60;
+
+/**
+ * Whether an engine shows no sign of life. Of requests the newest sign counts, as one may well wait while others are
+ * read; of one that loads its model everything that it says.
+ * @param engine `signs`: seconds since the last one, of each request; `silence`: since it said anything at all
+ */
+export function hangs(engine: {
+  ready: boolean;
+  signs: readonly number[];
+  silence: number;
+  stallSeconds: number;
+}): boolean {
+  const { ready, signs, silence, stallSeconds } = engine;
+  if (!ready) return silence > Math.max(stallSeconds, SLOWEST_BEGIN);
+  return signs.length > 0 && Math.min(...signs) > stallSeconds;
 }
 
 const tooLong = (inputTokens: number, contextSize: number): ApiError =>

@@ -1,4 +1,5 @@
 import { errorMessage, UserError } from '@vigil/service';
+import { headersOf, verify } from './checksum.js';
 
 /** The library tries again and again for a quarter of an hour; whoever waits for a start wants to know sooner. */
 const FIRST_ANSWER_MS = 15_000;
@@ -13,7 +14,7 @@ export interface Hub {
 
 /**
  * The path of a model named `hf:user/repository/file.gguf` or `hf:user/repository:quantisation`, fetched into `folder`
- * unless it is there already.
+ * unless it is there already, and checked against the sum that the hub tells.
  * @throws UserError when it can not be had
  */
 export async function download(
@@ -22,6 +23,12 @@ export async function download(
   hub: Hub,
   progress: (text: string) => void,
 ): Promise<string> {
+  const path = await fetchFile(model, folder, hub, progress);
+  await verify(model, path, hub, progress);
+  return path;
+}
+
+async function fetchFile(model: string, folder: string, hub: Hub, progress: (text: string) => void): Promise<string> {
   // Heavy, and needed for such models only.
   const { resolveModelFile } = await import('node-llama-cpp');
   const options = {
@@ -62,17 +69,17 @@ export async function download(
 }
 
 /** Asks for a named file's head, so that a wrong name or a missing network is told at once. */
-async function probe(model: string, { endpoint, token }: Hub): Promise<void> {
+async function probe(model: string, hub: Hub): Promise<void> {
   const [user, repository, ...file] = model.slice('hf:'.length).split('#')[0]!.split('/');
   // With a quantisation instead of a file the library itself asks first, and once.
   if (!user || !repository || file.length === 0) return;
   const branch = model.split('#')[1] ?? 'main';
-  const url = [endpoint.replace(/\/+$/, ''), user, repository, 'resolve', branch, ...file].join('/');
+  const url = [hub.endpoint.replace(/\/+$/, ''), user, repository, 'resolve', branch, ...file].join('/');
   let response: Response;
   try {
     response = await fetch(url, {
       method: 'HEAD',
-      headers: token ? { authorization: `Bearer ${token}` } : {},
+      headers: headersOf(hub),
       signal: AbortSignal.timeout(FIRST_ANSWER_MS),
     });
   } catch (error) {

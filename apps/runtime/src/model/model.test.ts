@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -6,10 +7,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readGgufHeader } from '@vigil/gguf';
 import { readConfig } from '@vigil/service';
+import { until } from '@vigil/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../app.js';
 import { configSchema } from '../config.js';
 import { checkHeader } from './check.js';
+import { partsOf } from './checksum.js';
 import { SCRIPTED } from '../testing/runtime.js';
 import { BUNDLED, checkSum, nameOf, resolveModel } from './resolve.js';
 
@@ -151,22 +154,45 @@ describe('MODEL', () => {
   });
 });
 
+describe('the first of several parts', () => {
+  it('may be a header alone', async () => {
+    const header = await readGgufHeader(SCRIPTED);
+    const metadata = new Map(header.metadata).set('split.count', 3);
+    expect(checkHeader({ ...header, metadata, tensors: 0 })).toBe('qwen2');
+    expect(() => checkHeader({ ...header, tensors: 0 })).toThrow('without weights');
+  });
+});
+
 describe('a model of Hugging Face', () => {
   let server: Server;
   let gets = 0;
+  const ranges: number[] = [];
+  /** What the hub says that the file is; nothing where undefined. */
+  let sum: string | undefined;
+  /** What it sends in its place, and after how many bytes it breaks off. */
+  let sent: Buffer | undefined;
+  let breaksAt = Infinity;
   beforeAll(async () => {
     server = createServer((request, response) => {
-      if (request.url?.split('?')[0] !== '/somebody/something/resolve/main/model.gguf')
-        return response.writeHead(request.url?.includes('gated') ? 403 : 404).end();
+      const path = request.url?.split('?')[0];
+      if (path === '/v2/somebody/something/manifests/Q8_0')
+        return response.end(JSON.stringify({ ggufFile: { rfilename: 'model.gguf' } }));
+      if (!/^\/somebody\/something\/resolve\/main\/(model|other|third)\.gguf$/.test(path ?? ''))
+        return response.writeHead(path?.includes('gated') ? 403 : 404).end();
+      const bytes = sent ?? scripted;
       const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
-      const [from, to] = [Number(range?.[1] ?? 0), Number(range?.[2] || scripted.length - 1)];
-      const headers = { 'content-length': to - from + 1, 'accept-ranges': 'bytes' };
+      const [from, to] = [Number(range?.[1] ?? 0), Number(range?.[2] || bytes.length - 1)];
       response.writeHead(range ? 206 : 200, {
-        ...headers,
-        ...(range && { 'content-range': `bytes ${from}-${to}/${scripted.length}` }),
+        'content-length': to - from + 1,
+        'accept-ranges': 'bytes',
+        ...(sum !== undefined && { 'x-linked-etag': `"${sum}"` }),
+        ...(range && { 'content-range': `bytes ${from}-${to}/${bytes.length}` }),
       });
-      if (request.method === 'GET') gets++;
-      return response.end(request.method === 'HEAD' ? undefined : scripted.subarray(from, to + 1));
+      if (request.method === 'HEAD') return response.end();
+      gets++;
+      ranges.push(from);
+      if (to < breaksAt) return response.end(bytes.subarray(from, to + 1));
+      return response.write(bytes.subarray(from, Math.max(from, breaksAt)), () => response.destroy());
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     hub.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -193,6 +219,59 @@ describe('a model of Hugging Face', () => {
     const before = [gets, told.length];
     expect((await get()).path).toBe(path);
     expect([gets, told.length]).toEqual(before);
+  });
+
+  const fetchAs = (file: string, progress: (text: string) => void = () => undefined) =>
+    resolveModel({ model: `hf:somebody/something${file}`, name: undefined, downloads: folder, hub, progress });
+
+  it('is checked against what the hub says, once; one that arrives damaged is removed', async () => {
+    sum = createHash('sha256').update(scripted).digest('hex');
+    sent = Buffer.from(scripted);
+    sent[sent.length - 1]! ^= 1;
+    await expect(fetchAs('/other.gguf')).rejects.toThrow(
+      /hf:somebody\/something\/other\.gguf arrived damaged: the SHA-256 of \S*other\.gguf is [0-9a-f]{64}, and [0-9a-f]{64} is expected\. It was removed/,
+    );
+    sent = undefined;
+    const told: string[] = [];
+    const { path } = await fetchAs('/other.gguf', (text) => told.push(text));
+    expect((await readFile(path)).equals(scripted)).toBe(true);
+    expect(told.at(-1)).toMatch(/^checking \S*other\.gguf$/);
+    expect(await readFile(`${path}.sha256`, 'utf8')).toMatch(new RegExp(`^${sum}  \\S*other\\.gguf\n$`));
+    told.length = 0;
+    await fetchAs('/other.gguf', (text) => told.push(text));
+    expect(told).toEqual([]);
+    sum = undefined;
+  });
+
+  it('that breaks off on its way is gone on with', async () => {
+    const long = Buffer.concat([scripted, Buffer.alloc(24 * 2 ** 20, 7)]);
+    sent = long;
+    sum = createHash('sha256').update(long).digest('hex');
+    breaksAt = 16 * 2 ** 20;
+    ranges.length = 0;
+    const fetching = fetchAs('/third.gguf');
+    await until('it to break off', () => ranges.length > 0);
+    const before = ranges.length;
+    await new Promise((done) => setTimeout(done, 50));
+    breaksAt = Infinity;
+    expect((await readFile((await fetching).path)).equals(long)).toBe(true);
+    expect(ranges.slice(before).some((from) => from > 0)).toBe(true);
+    sent = sum = undefined;
+  });
+
+  it('may be named by its quantisation, and is checked then too', async () => {
+    sum = createHash('sha256').update('something else').digest('hex');
+    await expect(fetchAs(':Q8_0')).rejects.toThrow('arrived damaged');
+    sum = createHash('sha256').update(scripted).digest('hex');
+    expect((await readFile((await fetchAs(':Q8_0')).path)).equals(scripted)).toBe(true);
+    sum = undefined;
+  });
+
+  it.each([
+    ['m.gguf', ['m.gguf']],
+    ['a/m-00001-of-00002.gguf', ['a/m-00001-of-00002.gguf', 'a/m-00002-of-00002.gguf']],
+  ])('%s has the parts %j', (name, parts) => {
+    expect(partsOf(name)).toEqual(parts);
   });
 
   it.each([

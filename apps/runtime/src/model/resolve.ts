@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GgufError, readGgufHeader } from '@vigil/gguf';
 import { errorMessage, UserError } from '@vigil/service';
 import { checkHeader } from './check.js';
+import { sha256Of } from './checksum.js';
 import { download, type Hub } from './download.js';
 
 /** The model that ships with Vigil; found from wherever the process was started. */
@@ -67,9 +67,7 @@ export async function checkSum(path: string): Promise<void> {
     throw new UserError(
       `${sums} does not say what ${basename(path)} has to be. Get both from Vigil's repository again.`,
     );
-  const found = createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
+  const found = await sha256Of(path);
   if (found === wanted) return;
   throw new UserError(
     `The bundled model ${path} is damaged: its SHA-256 is ${found}, and ${wanted} is expected. Get it from Vigil's repository again (git checkout -- models), or set MODEL to another GGUF file.`,
