@@ -168,14 +168,14 @@ describe('a long prompt', () => {
 describe('a long prompt among many short ones', () => {
   it('is read all the same', async () => {
     const lane = engine.lane({ targetSeconds: 1e-6 });
-    let over = false;
+    const flow = { over: false };
     const short = async (n: number) => {
-      while (!over) await generate(lane, { prompt: prompt(60, n), tokens: 1 }).ended;
+      while (!flow.over) await generate(lane, { prompt: prompt(60, n), tokens: 1 }).ended;
     };
     const all = Array.from({ length: 7 }, (_, n) => short(n));
     const long = generate(lane, { prompt: prompt(1900), tokens: 1 });
     expect(await long.ended).toBeUndefined();
-    over = true;
+    flow.over = true;
     await Promise.all(all);
   });
 });
