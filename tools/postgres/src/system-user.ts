@@ -22,6 +22,8 @@ export function userForPostgres(): SystemUser | undefined {
   try {
     execFileSync('useradd', ['--system', '--no-create-home', '--user-group', '--shell', '/usr/sbin/nologin', NAME], {
       stdio: 'pipe',
+      // Debian's `su` leaves root without the folder that has it.
+      env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
     });
   } catch (error) {
     // Another process may have made it in the same moment.

@@ -65,9 +65,10 @@ const STOP_MAX = 200;
 /** The span of one request, from its first byte to the last of its answer. Nothing here throws or holds a request up. */
 export class RequestSpan {
   private readonly span: Span;
+  /** The span, its parts and the attributes that are durations have one clock, or a pause would make a part exceed the whole. */
   private readonly began = performance.now();
-  private noted: Promise<unknown> = Promise.resolve();
   private readonly beganAt = Date.now();
+  private noted: Promise<unknown> = Promise.resolve();
   private firstAt: number | undefined;
   /** When its parts began, in milliseconds of the monotonic clock. */
   private acceptedAt = 0;
@@ -90,6 +91,7 @@ export class RequestSpan {
       operation,
       {
         kind: SpanKind.SERVER,
+        startTime: this.beganAt,
         attributes: {
           'gen_ai.operation.name': operation,
           'gen_ai.provider.name': tracing.provider,
@@ -234,25 +236,29 @@ export class RequestSpan {
       this.span.setStatus({ code: SpanStatusCode.ERROR, message: this.failed.error.message });
     // A stream that broke off was promised as 200, which would be no true word for its end.
     if (status !== undefined && !this.failed?.midStream) this.span.setAttribute('http.response.status_code', status);
-    this.endParts();
-    this.span.end();
+    const now = performance.now();
+    this.endParts(now);
+    this.span.end(this.epoch(now));
     return type ?? 'ok';
   }
 
   /** Its parts, as spans below it: waiting, reading the prompt up to the first token, and the tokens after it. */
-  private endParts(): void {
+  private endParts(now: number): void {
     if (this.sentAt === undefined) return;
-    const now = performance.now();
     const context = trace.setSpan(ROOT_CONTEXT, this.span);
     const part = (name: string, from: number, to: number) => {
-      const times = [from, to].map((at) => this.beganAt + Math.max(at - this.began, 0));
-      this.tracing.tracer.startSpan(name, { startTime: times[0]! }, context).end(times[1]!);
+      this.tracing.tracer.startSpan(name, { startTime: this.epoch(from) }, context).end(this.epoch(to));
     };
     part('queue', this.began, this.sentAt);
     part('prefill', this.sentAt, this.tokenAt ?? now);
     if (this.tokenAt === undefined) return;
     part('decode', this.tokenAt, now);
     if (this.longestGap > 0) this.span.setAttribute('vigil.token.longest_gap', this.longestGap / 1000);
+  }
+
+  /** @param at milliseconds of the monotonic clock @returns milliseconds since 1970 */
+  private epoch(at: number): number {
+    return this.beganAt + Math.max(at - this.began, 0);
   }
 }
 
