@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { buildRandomModel, RANDOM_TINY } from '@vigil/model';
+import { buildRandomModel, NANO_NAME, RANDOM_TINY, withFault } from '@vigil/model';
 import { until } from '@vigil/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { modelFile } from './testing/random-model.js';
@@ -46,11 +46,17 @@ describe('a reasoning budget', () => {
 });
 
 describe('an answer caught in a loop', () => {
-  // A model of random weights that always says the likeliest soon comes back to where it was.
   const looping = { temperature: 0, max_tokens: 1800 };
+  let faulty: { path: string; remove(): Promise<void> };
+  beforeAll(async () => {
+    const nano = await readFile(new URL(`../../../models/${NANO_NAME}.gguf`, import.meta.url));
+    faulty = await modelFile(withFault(nano, 'loop'));
+  });
+  afterAll(() => faulty.remove());
+  const withLoop = (env: Record<string, string> = {}) => withRandom({ MODEL: faulty.path, ...env });
 
   it('is ended, and says why', async () => {
-    const runtime = await withRandom();
+    const runtime = await withLoop();
     const { id, choices, usage } = await complete(runtime, 'Hi', looping);
     expect(choices[0]!.finish_reason).toBe('repetition');
     expect(usage.completion_tokens).toBeGreaterThanOrEqual(256);
@@ -65,7 +71,7 @@ describe('an answer caught in a loop', () => {
     ['report', 1],
     ['off', 0],
   ])('goes on with LOOP_GUARD=%s, counted %d times', async (guard, counted) => {
-    const runtime = await withRandom({ LOOP_GUARD: guard });
+    const runtime = await withLoop({ LOOP_GUARD: guard });
     const { choices, usage } = await complete(runtime, 'Hi', looping);
     expect(choices[0]!.finish_reason).toBe('length');
     expect(usage.completion_tokens).toBe(1800);

@@ -1,20 +1,10 @@
-import type { Token } from 'node-llama-cpp';
 import type { StepRecord } from '../engine/protocol.js';
 import type { NativeContext } from './binding.js';
 import { GrammarError, OutOfMemoryError, type Job } from './job.js';
-import { place } from './placement.js';
 import type { TokenChooser } from './sampling.js';
+import { Slots } from './slots.js';
 import type { ThreadSpreader } from './spread.js';
-import {
-  companions,
-  fittingPieces,
-  gaps,
-  nextReader,
-  pieceLength,
-  readTogether,
-  wholePiece,
-  type Reading,
-} from './step-plan.js';
+import { companions, fittingPieces, gaps, nextReader, pieceLength, readTogether, type Reading } from './step-plan.js';
 import type { ThreadTuner } from './thread-tuner.js';
 
 export interface LaneOptions {
@@ -49,32 +39,6 @@ export interface LaneOptions {
   onFailure(error: Error): void;
 }
 
-interface Running {
-  job: Job;
-  chooser: TokenChooser;
-  /** The prompt and what was said since. */
-  tokens: Token[];
-  admitted: number;
-  /** Tokens of the prompt that its slot holds already; undefined once the slot is made ready. */
-  reuse: number | undefined;
-  /** Pieces of the prompt that were read. */
-  pieces: number;
-  cancelled: boolean;
-  /** A step with it failed before. */
-  retried: boolean;
-  /** Its last choice took long for its grammar. */
-  slow: boolean;
-}
-
-interface Slot {
-  /** Tokens that are decoded, the first ones of `running.tokens` where it runs. */
-  cells: Token[];
-  /** The first of them that were read in whole pieces from the beginning. */
-  exact: number;
-  usedAt: number;
-  running: Running | undefined;
-}
-
 /** With fewer threads than these one alone is quicker than all of them with a second row. */
 const COMPANY_PAYS = 4;
 /** Seconds that a choice by a grammar may take before its next is timed by itself, and before that is the last one. */
@@ -87,14 +51,12 @@ const NO_LOGITS = new Uint32Array(0);
 
 /**
  * One context and its loop: each step gives every sequence that is being answered its next token, all in one batch,
- * and reads pieces of prompts as far as time allows. What a finished sequence held stays until its slot is needed, so
- * that a conversation's next turn reads only what is new.
+ * and reads pieces of prompts as far as time allows.
  */
 export class Lane {
-  private readonly slots: Slot[];
+  private readonly slots: Slots;
   /** Of one token of a prompt. */
   private tokenSeconds = 0;
-  private clock = 0;
   private active = false;
   private threadsSet: number | undefined;
   /** Idle rows can be forgotten again; a recurrent model keeps them. */
@@ -103,94 +65,56 @@ export class Lane {
   private reads = 0;
 
   constructor(private readonly options: LaneOptions) {
-    this.slots = Array.from({ length: options.sequences }, () => ({
-      cells: [],
-      exact: 0,
-      usedAt: 0,
-      running: undefined,
-    }));
+    this.slots = new Slots(options.native, options.sequences, options.piece);
   }
 
   get running(): number {
-    return this.slots.filter(({ running }) => running).length;
+    return this.slots.running;
   }
 
   get free(): number {
-    return this.slots.length - this.running;
+    return this.options.sequences - this.running;
   }
 
   /** Tokens that are held, those of finished sequences included. */
   get cells(): number {
-    return this.slots.reduce((sum, { cells }) => sum + cells.length, 0);
+    return this.slots.cells;
   }
 
   /** Where a job would go; undefined where all slots are taken. */
-  place({ prompt, reproducible }: Job): { slot: number; reuse: number } | undefined {
-    const views = this.slots.map((slot) => ({ ...slot, busy: slot.running !== undefined }));
-    return place(views, prompt, reproducible ? this.options.piece : 1);
+  place(job: Job): { slot: number; reuse: number } | undefined {
+    return this.slots.place(job);
   }
 
   /** @param at what `place` said */
   start(job: Job, at: { slot: number; reuse: number }): void {
-    this.slots[at.slot]!.running = {
-      job,
-      chooser: this.options.chooser(job),
-      tokens: [...job.prompt],
-      admitted: ++this.clock,
-      reuse: at.reuse,
-      pieces: 0,
-      cancelled: false,
-      retried: false,
-      slow: false,
-    };
+    this.slots.start(job, this.options.chooser(job), at);
     if (!this.active) void this.loop();
   }
 
   /** The job takes no further step. */
   cancel(id: number): void {
-    const found = this.slots.find(({ running }) => running?.job.id === id);
-    if (found?.running) found.running.cancelled = true;
+    this.slots.cancel(id);
   }
 
   private async loop(): Promise<void> {
     this.active = true;
     // Whoever comes in the same moment is in the first batch.
     await Promise.resolve();
-    while (this.sweep()) await this.step();
+    while (this.slots.sweep()) await this.step();
     this.active = false;
-  }
-
-  /**
-   * Clears the slots of those who came since the last batch. Not as they come: a batch may be under way, which would
-   * find its context changed.
-   */
-  private makeReady(): void {
-    this.slots.forEach(({ running }, index) => {
-      if (running?.reuse === undefined) return;
-      const kept = this.keep(index, running.reuse);
-      running.reuse = undefined;
-      if (kept === 0) return;
-      this.options.onReuse(kept);
-      running.job.onPrefilled(kept);
-    });
-  }
-
-  /** Ends what was cancelled. @returns whether anything is left to do */
-  private sweep(): boolean {
-    for (const slot of this.slots) if (slot.running?.cancelled) this.end(slot, 'cancelled');
-    return this.slots.some(({ running }) => running);
   }
 
   private async step(): Promise<void> {
     const began = performance.now();
     const load = this.options.load();
     const elapsed = () => (performance.now() - began) / 1000;
-    this.makeReady();
-    const answering = this.pending((tokens) => tokens === 1);
+    this.slots.makeReady(this.options.onReuse);
+    const answering = this.slots.pending((tokens) => tokens === 1);
     let tokens = answering.length;
     let worked = answering.length === 0 || (await this.compute(answering, 1));
     while (worked) {
-      this.makeReady();
+      this.slots.makeReady(this.options.onReuse);
       const before = elapsed();
       const readers = this.readers(before);
       if (readers.length === 0) break;
@@ -203,28 +127,24 @@ export class Lane {
       if (!worked) break;
       tokens += readers.length * take;
       if (take > 1) this.timed((elapsed() - before) / (readers.length * take));
-      if (!this.sweep() || answering.length === 0) break;
+      if (!this.slots.sweep() || answering.length === 0) break;
       if (this.fitting(elapsed(), this.options.piece) === 0) break;
     }
     // One that failed took no time that would say anything.
     if (worked) this.options.onStep({ seconds: elapsed(), rows: answering.length, tokens }, load);
   }
 
-  private pending(which: (tokens: number) => boolean): number[] {
-    return this.slots.flatMap(({ running, cells }, slot) =>
-      running && which(running.tokens.length - cells.length) ? [slot] : [],
-    );
-  }
-
   /** Whose prompts are read on in one batch. */
   private readers(elapsedSeconds: number): Reading[] {
     const { piece, batchSize } = this.options;
-    const all = this.pending((tokens) => tokens > 1).map((slot): Reading => {
-      const { running, cells } = this.slots[slot]!;
-      const { job, pieces, admitted, tokens } = running!;
-      const take = pieceLength(cells.length, tokens.length, piece);
-      return { slot, pieces, admitted, take, alone: job.reproducible };
-    });
+    const all = this.slots
+      .pending((tokens) => tokens > 1)
+      .map((slot): Reading => {
+        const { running, cells } = this.slots.all[slot]!;
+        const { job, pieces, admitted, tokens } = running!;
+        const take = pieceLength(cells.length, tokens.length, piece);
+        return { slot, pieces, admitted, take, alone: job.reproducible };
+      });
     const first = nextReader(all, this.reads);
     if (!first) return [];
     const most = Math.min(this.fitting(elapsedSeconds, first.take), Math.floor(batchSize / first.take));
@@ -253,7 +173,7 @@ export class Lane {
       this.recover(slots, error instanceof Error ? error : new Error(String(error)));
       return false;
     }
-    for (const slot of slots) this.advance(this.slots[slot]!, take, slots.length === 1);
+    for (const slot of slots) this.slots.advance(slot, take, slots.length === 1);
     await this.sample(slots.flatMap((slot, i) => (logits[i] === undefined ? [] : [{ slot, row: logits[i] }])));
     return true;
   }
@@ -265,16 +185,16 @@ export class Lane {
     const filled = take === 1 && this.forgets ? gaps(slots, widestGap) : [];
     const company = take === 1 && chosen > 1 ? this.company([...slots, ...filled], chosen) : [];
     // One that is always by itself needs nothing but always the same threads.
-    const alone = this.slots.length === 1 ? this.options.threads.most : 1;
+    const alone = this.slots.all.length === 1 ? this.options.threads.most : 1;
     const threads = company === undefined ? alone : chosen;
     if (threads !== this.threadsSet) native.setThreads((this.threadsSet = threads));
     const idle = [...filled, ...(company ?? [])];
-    for (const slot of idle) if (this.slots[slot]!.cells.length >= contextSize) this.keep(slot, 0);
+    for (const slot of idle) if (this.slots.all[slot]!.cells.length >= contextSize) this.slots.keep(slot, 0);
     native.initBatch(slots.length * take + idle.length);
     const rows = [...slots, ...idle].toSorted((a, b) => a - b);
     const logits = new Map<number, number | undefined>();
     for (const slot of rows) {
-      const { cells, running } = this.slots[slot]!;
+      const { cells, running } = this.slots.all[slot]!;
       const from = cells.length;
       if (!running) native.addToBatch(slot, from, ANY_TOKEN, NO_LOGITS);
       else {
@@ -289,9 +209,9 @@ export class Lane {
     await done.finally(() => spreader?.end());
     if (threads === chosen) this.options.threads.took(slots.length * take, threads, (performance.now() - began) / 1000);
     for (const slot of idle) {
-      if (native.removeTokenCellsFromSequence(slot, this.slots[slot]!.cells.length, -1)) continue;
+      if (native.removeTokenCellsFromSequence(slot, this.slots.all[slot]!.cells.length, -1)) continue;
       this.forgets = false;
-      this.keep(slot, 0);
+      this.slots.keep(slot, 0);
     }
     return slots.map((slot) => logits.get(slot));
   }
@@ -302,30 +222,17 @@ export class Lane {
    */
   private company(rows: readonly number[], threads: number): number[] | undefined {
     const lonely = (slot: number) => {
-      const { running, cells } = this.slots[slot]!;
+      const { running, cells } = this.slots.all[slot]!;
       return running?.job.reproducible === true && cells.length >= this.options.lonelyFrom;
     };
-    const idle = (slot: number) => this.slots[slot] !== undefined && !this.slots[slot]!.running;
+    const idle = (slot: number) => this.slots.all[slot] !== undefined && !this.slots.all[slot]!.running;
     const found = companions(rows, lonely, idle);
     if (found?.length === 0) return found;
     return this.forgets && threads >= COMPANY_PAYS ? found : undefined;
   }
 
-  /** @param alone it was the only one in its batch */
-  private advance(slot: Slot, take: number, alone: boolean): void {
-    const running = slot.running!;
-    const from = slot.cells.length;
-    for (let i = from; i < from + take; i++) slot.cells.push(running.tokens[i]!);
-    slot.usedAt = ++this.clock;
-    if (alone && from === slot.exact && take === wholePiece(from, this.options.piece)) slot.exact += take;
-    if (take > 1) {
-      running.pieces++;
-      running.job.onPrefilled(take);
-    }
-  }
-
   private async sample(rows: readonly { slot: number; row: number }[]): Promise<void> {
-    const slow = rows.filter(({ slot }) => this.slots[slot]!.running?.slow);
+    const slow = rows.filter(({ slot }) => this.slots.all[slot]!.running?.slow);
     // All at once: a batch lists its sequences in llama.cpp's own order, so that reading a row moves no other.
     await Promise.all(rows.filter((row) => !slow.includes(row)).map((row) => this.choose(row)));
     for (const row of slow) await this.choose(row, true);
@@ -333,7 +240,7 @@ export class Lane {
 
   /** @param timed nothing else is chosen meanwhile, so that what is slow is this one */
   private async choose({ slot, row }: { slot: number; row: number }, timed = false): Promise<void> {
-    const { running } = this.slots[slot]!;
+    const { running } = this.slots.all[slot]!;
     if (!running || running.cancelled) return;
     const { job, chooser, tokens } = running;
     try {
@@ -346,10 +253,10 @@ export class Lane {
       running.slow = grammar !== undefined && seconds > SLOW_GRAMMAR;
       if (timed && seconds > HOPELESS_GRAMMAR) throw new GrammarError('following the grammar takes too long');
       const next = job.onToken(token, logprob);
-      if (next === undefined) this.end(this.slots[slot]!, undefined);
+      if (next === undefined) this.slots.end(this.slots.all[slot]!, undefined);
       else tokens.push(next);
     } catch (error) {
-      this.end(this.slots[slot]!, error instanceof Error ? error : new Error(String(error)));
+      this.slots.end(this.slots.all[slot]!, error instanceof Error ? error : new Error(String(error)));
     }
   }
 
@@ -357,35 +264,11 @@ export class Lane {
   private recover(slots: readonly number[], error: Error): void {
     this.options.onFailure(error);
     for (const slot of slots) {
-      const { running } = this.slots[slot]!;
-      this.keep(slot, 0);
+      const { running } = this.slots.all[slot]!;
+      this.slots.keep(slot, 0);
       if (!running) continue;
-      if (running.retried) this.end(this.slots[slot]!, new OutOfMemoryError(error.message));
+      if (running.retried) this.slots.end(this.slots.all[slot]!, new OutOfMemoryError(error.message));
       else running.retried = true;
     }
-  }
-
-  private end(slot: Slot, how: 'cancelled' | Error | undefined): void {
-    const { running } = slot;
-    if (!running) return;
-    slot.running = undefined;
-    running.chooser.dispose();
-    if (how !== undefined) running.job.onEnd(how);
-  }
-
-  /** Forgets all but the first tokens of a slot. @returns how many are left; none where the model can't forget a part */
-  private keep(index: number, count: number): number {
-    const { native } = this.options;
-    const slot = this.slots[index]!;
-    const whole = count > 0 && native.getSequenceKvCacheMinPosition(index) === 0;
-    if (whole && (count === slot.cells.length || native.removeTokenCellsFromSequence(index, count, -1))) {
-      slot.cells.length = count;
-      slot.exact = Math.min(slot.exact, Math.floor(count / this.options.piece) * this.options.piece);
-      return count;
-    }
-    native.disposeSequence(index);
-    slot.cells = [];
-    slot.exact = 0;
-    return 0;
   }
 }
