@@ -1,4 +1,3 @@
-import { until } from '@vigil/testing';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { FakeUpstream } from './fake-upstream.js';
 import { ask, TestRuntime } from './runtime.js';
@@ -44,10 +43,6 @@ export class UpstreamPair {
 
   post(body: Record<string, unknown> = {}, init: RequestInit = {}): Promise<Response> {
     return this.runtime.post({ ...REQUEST, ...body }, init);
-  }
-
-  lastSpan() {
-    return until('a span', () => this.runtime.receiver.spans.at(-1));
   }
 
   /** How often an upstream was asked with this outcome. */

@@ -7,6 +7,7 @@ import { delta, DONE, refuse, send, SSE, TOKENS } from '../testing/fake-upstream
 import { errorOf, SECRET, UpstreamPair } from '../testing/upstream-pair.js';
 
 const pair = UpstreamPair.forTests();
+const lastSpan = () => until('a span', () => pair.runtime.receiver.spans.at(-1));
 
 describe('the circuit', () => {
   it('spares an upstream that fails, asks it again later, and says so', async () => {
@@ -140,7 +141,7 @@ describe('signs of life', () => {
     });
     const late = await (await pair.post({ stream: true })).text();
     expect(late).toContain('"code":"deadline_exceeded"');
-    const { attributes } = await pair.lastSpan();
+    const { attributes } = await lastSpan();
     expect(attributes['error.type']).toBe('deadline_exceeded');
   });
 });
