@@ -96,6 +96,7 @@ export function answerJob(options: AnswerOptions): Job {
     prompt,
     sampling: request.sampling,
     reproducible: request.reproducible,
+    seeded: request.seeded,
     logprobs: request.logprobs,
     grammar: () => (answer.reasoning ? undefined : tools ? tools.state : answerGrammar),
     onPrefilled: (tokens) => tell({ type: 'prefilled', id, tokens }),

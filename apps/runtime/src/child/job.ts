@@ -8,6 +8,8 @@ export interface Job {
   sampling: Sampling;
   /** The same prompt and seed must give the same text, whatever is kept of earlier answers. */
   reproducible: boolean;
+  /** And that even where it costs most of what a batch saves. */
+  seeded: boolean;
   /** For each token so many of the likeliest in its place are told; undefined for none. */
   logprobs: number | undefined;
   /** The next token must follow this grammar; asked before each. */

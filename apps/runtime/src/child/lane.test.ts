@@ -98,6 +98,27 @@ describe('the same seed gives the same text', () => {
     });
   });
 
+  it('on a device that computes a row otherwise in company: by itself, and those without a seed together', async () => {
+    const batches: number[][] = [];
+    const native = between({
+      initBatch: (tokens) => (batches.push([]), engine.native.initBatch(tokens)),
+      addToBatch: (slot, from, tokens, logits) => {
+        batches.at(-1)!.push(slot);
+        return engine.native.addToBatch(slot, from, tokens, logits);
+      },
+    });
+    const lane = engine.lane({ native, rowsApart: true, widestGap: 16, threads: threads(2) });
+    const others = [1, 2, 3].map((n) => generate(lane, { prompt: [n], tokens: 160, seeded: false }));
+    const answer = generate(lane, asked);
+    const late = generate(lane, { prompt: prompt(40, 4), tokens: 30 });
+    await Promise.all([...others, answer, late].map(({ ended }) => ended));
+    expect(answer.said).toEqual(alone);
+    const with3 = batches.filter((slots) => slots.includes(3));
+    expect(with3.length).toBeGreaterThan(150);
+    expect(with3.every((slots) => slots.length === 1)).toBe(true);
+    expect(batches.filter((slots) => slots.length === 3).length).toBeGreaterThan(140);
+  });
+
   it('with a part of the prompt still there', async () => {
     const lane = engine.lane();
     await generate(lane, { prompt: [...asked.prompt.slice(0, 90), 7, 7], tokens: 5 }).ended;

@@ -24,6 +24,8 @@ export interface LaneOptions {
    * Infinity where they do not.
    */
   lonelyFrom: number;
+  /** The last digits of a row depend on how many are computed with it: those of a seed are computed by themselves. */
+  rowsApart: boolean;
   chooser(job: Job): TokenChooser;
   /** How many threads compute a batch. */
   threads: Pick<ThreadTuner, 'choose' | 'took' | 'most'>;
@@ -112,7 +114,8 @@ export class Lane {
     this.slots.makeReady(this.options.onReuse);
     const answering = this.slots.pending((tokens) => tokens === 1);
     let tokens = answering.length;
-    let worked = answering.length === 0 || (await this.compute(answering, 1));
+    let worked = true;
+    for (const rows of this.batches(answering)) worked = worked && (await this.compute(rows, 1));
     while (worked) {
       this.slots.makeReady(this.options.onReuse);
       const before = elapsed();
@@ -132,6 +135,17 @@ export class Lane {
     }
     // One that failed took no time that would say anything.
     if (worked) this.options.onStep({ seconds: elapsed(), rows: answering.length, tokens }, load);
+  }
+
+  /** Which rows are computed together. */
+  private batches(answering: readonly number[]): (readonly number[])[] {
+    const apart = answering.filter((slot) => this.isApart(slot));
+    const together = answering.filter((slot) => !apart.includes(slot));
+    return [...(together.length > 0 ? [together] : []), ...apart.map((slot) => [slot])];
+  }
+
+  private isApart(slot: number): boolean {
+    return this.options.rowsApart && this.slots.all[slot]!.running?.job.seeded === true;
   }
 
   /** Whose prompts are read on in one batch. */
@@ -183,9 +197,9 @@ export class Lane {
     const { native, contextSize, widestGap, spreader } = this.options;
     const chosen = this.options.threads.choose(slots.length * take);
     const filled = take === 1 && this.forgets ? gaps(slots, widestGap) : [];
-    const company = take === 1 && chosen > 1 ? this.company([...slots, ...filled], chosen) : [];
+    const company = take === 1 ? this.company([...slots, ...filled], chosen) : [];
     // One that is always by itself needs nothing but always the same threads.
-    const alone = this.slots.all.length === 1 ? this.options.threads.most : 1;
+    const alone = this.slots.all.length === 1 || this.isApart(slots[0]!) ? this.options.threads.most : 1;
     const threads = company === undefined ? alone : chosen;
     if (threads !== this.threadsSet) native.setThreads((this.threadsSet = threads));
     const idle = [...filled, ...(company ?? [])];
@@ -218,9 +232,11 @@ export class Lane {
 
   /**
    * Idle slots that are computed beside rows whose digits would else depend on who else is there.
-   * @returns undefined where one thread must do instead
+   * @returns undefined where there are none, so that always as many threads must do it
    */
   private company(rows: readonly number[], threads: number): number[] | undefined {
+    if (this.isApart(rows[0]!)) return undefined;
+    if (threads === 1) return [];
     const lonely = (slot: number) => {
       const { running, cells } = this.slots.all[slot]!;
       return running?.job.reproducible === true && cells.length >= this.options.lonelyFrom;

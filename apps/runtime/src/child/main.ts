@@ -93,6 +93,7 @@ function schedule(given: LoadOptions, { llama, model, contexts, threads, spreade
           batchSize: worthOfBatch(info) > 0 ? BATCH : 0,
           widestGap: worthOfBatch(info),
           lonelyFrom: lonelyFrom(info, given),
+          rowsApart: info.device !== 'cpu',
           chooser: (job: Job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
           threads:
             contexts.length > 1 ? { choose, took: () => undefined, most: perLane } : new ThreadTuner(countsOf(threads)),

@@ -27,6 +27,8 @@ export interface GenerationRequest {
   ignoreEnd: boolean;
   /** The same request gives the same text; less is kept of earlier answers then. */
   reproducible: boolean;
+  /** A seed was named: the same text even where that costs most of what a batch saves. */
+  seeded: boolean;
   /** A grammar in GBNF that the answer, not the reasoning, must follow. */
   grammar?: string;
   /** Tools that may be called. */

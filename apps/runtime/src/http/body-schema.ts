@@ -139,6 +139,7 @@ export function generationOf(given: Common): Omit<GenerationRequest, 'prompt' | 
     stop: stop.filter((text) => text !== ''),
     ignoreEnd: given.ignore_eos ?? false,
     reproducible: given.seed !== undefined || given.temperature === 0,
+    seeded: given.seed !== undefined,
   };
 }
 

@@ -57,6 +57,7 @@ export class RandomEngine {
       targetSeconds: 0.2,
       widestGap: 0,
       lonelyFrom: lonelyFrom(info, LOAD as LoadOptions),
+      rowsApart: false,
       chooser: (job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
       threads: threads(1),
       load: () => 1,
@@ -90,13 +91,14 @@ export interface Asked {
   sampling: Partial<Sampling>;
   logprobs: number;
   reproducible: boolean;
+  seeded: boolean;
 }
 
 let ids = 0;
 
 /** Computes one answer. `said` grows while it does; `end` says how it ended where it did not by itself. */
 export function generate(lane: Lane, asked: Partial<Asked> = {}) {
-  const { prompt = [1, 2, 3], tokens = 20, sampling, logprobs, reproducible = true } = asked;
+  const { prompt = [1, 2, 3], tokens = 20, sampling, logprobs, reproducible = true, seeded = reproducible } = asked;
   const said: number[] = [];
   const explained: AnswerLogprob[] = [];
   const prefilled: number[] = [];
@@ -117,6 +119,7 @@ export function generate(lane: Lane, asked: Partial<Asked> = {}) {
     },
     logprobs,
     reproducible,
+    seeded,
     grammar: () => undefined,
     onPrefilled: (count) => prefilled.push(count),
     onToken: (token, logprob) => {
