@@ -13,7 +13,7 @@ import type { Bench, Table } from './types.js';
 const PROMPT = 64;
 const TOKENS = 64;
 const LONG_PROMPT = 2000;
-/** Turns of all servers: one after another, forwards and backwards, so that a machine that slows down slows all. */
+/** At each number of streams all servers have so many turns, forwards and backwards: a machine that slows down slows all. */
 const TURNS = 5;
 const MANY = 64;
 /** Sequences of a server that is compared, as many as ours presets on a processor. */
@@ -185,11 +185,16 @@ async function serversByTurns(at: Place, llamaServer: string | undefined): Promi
     for (let turn = 0; turn < TURNS; turn++) {
       at.say(`turn ${turn + 1} of ${TURNS}`);
       const order = all.map((_, i) => i);
-      for (const who of turn % 2 === 0 ? order : order.toReversed())
-        for (const [i, size] of sizes.entries())
+      for (const [i, size] of sizes.entries())
+        for (const who of turn % 2 === 0 ? order : order.toReversed())
           turns[who]![i]!.push(await runStreams(load(at, servers[who]!.url, { ...size, api: all[who]!.api })));
     }
-    return [streamsTable(sizes, all, turns), telemetryTable(sizes, turns[0]!, turns[1]!)];
+    const ratio = (of: string, to: number) => ratioTable(sizes, turns[0]!, turns[to]!, of);
+    return [
+      streamsTable(sizes, all, turns),
+      ratio('Throughput with telemetry on, in per cent of that with it off', 1),
+      ...all.slice(2).map(({ name }, i) => ratio(`Throughput in per cent of that of ${name}`, i + 2)),
+    ];
   } finally {
     for (const server of servers) await server.stop();
   }
@@ -212,13 +217,14 @@ const streamsTable = (sizes: Sizes, all: readonly Contender[], turns: readonly T
   ),
 });
 
-const telemetryTable = (sizes: Sizes, on: Turns, off: Turns): Table => ({
-  caption: 'Throughput with telemetry on, in per cent of that with it off, turn by turn',
+/** Of what one did to what another did just before or after it. */
+const ratioTable = (sizes: Sizes, one: Turns, other: Turns, of: string): Table => ({
+  caption: `${of}, turn by turn`,
   columns: ['streams', 'answers each', 'median', 'range', 'all turns together'],
   rows: sizes.map(({ streams, rounds }, i) => {
-    const [ours, without] = [on[i]!, off[i]!];
-    const shares = ours.map((figures, turn) => (100 * rate(figures)) / rate(without[turn]!));
-    const together = (100 * rate(ours.reduce(add, NONE))) / rate(without.reduce(add, NONE));
+    const [ours, theirs] = [one[i]!, other[i]!];
+    const shares = ours.map((figures, turn) => (100 * rate(figures)) / rate(theirs[turn]!));
+    const together = (100 * rate(ours.reduce(add, NONE))) / rate(theirs.reduce(add, NONE));
     const show = (value: number) => value.toFixed(1);
     return [
       String(streams),
