@@ -39,6 +39,8 @@ export interface LaneOptions {
   onReuse(tokens: number): void;
   /** A step failed. */
   onFailure(error: Error): void;
+  /** A batch is under way, or nothing is left to do: the moment for what would hold up the next one. */
+  onPause(): void;
 }
 
 /** With fewer threads than these one alone is quicker than all of them with a second row. */
@@ -105,6 +107,7 @@ export class Lane {
     await Promise.resolve();
     while (this.slots.sweep()) await this.step();
     this.active = false;
+    this.options.onPause();
   }
 
   private async step(): Promise<void> {
@@ -220,6 +223,7 @@ export class Lane {
     const began = performance.now();
     const done = native.decodeBatch();
     if (threads > 1) spreader?.begin();
+    this.options.onPause();
     await done.finally(() => spreader?.end());
     if (threads === chosen) this.options.threads.took(slots.length * take, threads, (performance.now() - began) / 1000);
     for (const slot of idle) {

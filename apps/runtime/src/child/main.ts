@@ -32,12 +32,18 @@ const MOST_GRAMMARS = 4;
 /** Requests whose grammar is being read; false for those that nobody wants any more. */
 const preparing = new Map<number, boolean>();
 
-/** Messages of one step go out together: each crossing costs both sides more than the message does. */
+/** Of what is no step's. */
 function answer(message: AnswerMessage): void {
-  if (outbox.push(message) === 1) setImmediate(flush);
+  outbox.push(message);
+  setImmediate(flush);
 }
 
+/**
+ * Messages of one step go out together, while the next is computed: each crossing costs both sides more than the message
+ * does, and wakes the server, which then takes a core from this process.
+ */
 function flush(): void {
+  if (outbox.length === 0) return;
   const messages = outbox;
   outbox = [];
   tell({ type: 'answers', messages, stats: scheduler?.takeStats() });
@@ -98,6 +104,7 @@ function schedule(given: LoadOptions, { llama, model, contexts, threads, spreade
           threads:
             contexts.length > 1 ? { choose, took: () => undefined, most: perLane } : new ThreadTuner(countsOf(threads)),
           spreader,
+          onPause: flush,
         });
       }),
   });
@@ -156,7 +163,7 @@ async function generate(id: number, request: GenerationRequest): Promise<void> {
       loopGuard: options!.loopGuard,
       tell: (message) => {
         if (message.type === 'done' || message.type === 'failed' || message.type === 'cancelled') scheduler!.forget(id);
-        answer(message);
+        outbox.push(message);
       },
     }),
   );

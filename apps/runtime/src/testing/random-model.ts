@@ -64,6 +64,7 @@ export class RandomEngine {
       onStep: () => undefined,
       onReuse: () => undefined,
       onFailure: () => undefined,
+      onPause: () => undefined,
       ...change,
     });
   }
