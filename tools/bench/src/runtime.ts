@@ -13,7 +13,7 @@ import type { Bench, Table } from './types.js';
 const PROMPT = 64;
 const TOKENS = 64;
 const LONG_PROMPT = 2000;
-/** At each number of streams all servers have so many turns, forwards and backwards: a machine that slows down slows all. */
+/** Of all servers at each number of streams, forwards and backwards: a machine that slows down slows all. */
 const TURNS = 5;
 const MANY = 64;
 /** Sequences of a server that is compared, as many as ours presets on a processor. */

@@ -65,7 +65,7 @@ const STOP_MAX = 200;
 /** The span of one request, from its first byte to the last of its answer. Nothing here throws or holds a request up. */
 export class RequestSpan {
   private readonly span: Span;
-  /** The span, its parts and the attributes that are durations have one clock, or a pause would make a part exceed the whole. */
+  /** One clock for the span, its parts and its durations, or a pause would make a part longer than the whole. */
   private readonly began = performance.now();
   private readonly beganAt = Date.now();
   private noted: Promise<unknown> = Promise.resolve();

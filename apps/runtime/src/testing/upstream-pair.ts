@@ -26,14 +26,13 @@ export class UpstreamPair {
   }
 
   /** One runtime a test, so that no circuit is left open for the next. */
-  async start(env: Record<string, string> = {}): Promise<TestRuntime> {
+  async start(env: Record<string, string> = {}): Promise<void> {
     this.runtime = await TestRuntime.start({
       ENGINE: 'upstream',
       UPSTREAMS: `first=${this.first.url};key=FIRST_KEY second=${this.second.url};tier=2`,
       FIRST_KEY: SECRET,
       ...env,
     });
-    return this.runtime;
   }
 
   /** Of a runtime that knows the first only. */
