@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 
 /** A thread of this process and the core that it is on. */
 export interface ThreadPlace {
@@ -33,6 +33,8 @@ const MOST_LOOKS = 4;
 /** The size of the kernel's `cpu_set_t`, in bytes. */
 const SET_BYTES = 128;
 const TASKS = '/proc/self/task';
+/** Of Node's own; they compute no batch. */
+const HELPERS = /^(V8Worker|DelayedTask|SignalInsp)/;
 
 /**
  * Keeps a batch's threads on cores of their own. node-llama-cpp has them made anew for every batch, Linux may put a new
@@ -42,6 +44,8 @@ const TASKS = '/proc/self/task';
 export class ThreadSpreader {
   /** Threads that live on. */
   private known: ReadonlySet<string> = new Set();
+  /** Open files that say where those of them are that may compute: opening them for each batch took a core too long. */
+  private makers: number[] = [];
   private timer: NodeJS.Timeout | undefined;
 
   private constructor(
@@ -71,6 +75,9 @@ export class ThreadSpreader {
   /** To be called while no batch is under way, after a first one. */
   learn(): void {
     this.known = new Set(readdirSync(TASKS));
+    // This very thread only looks; it gives its core back at once.
+    const makers = [...this.known].filter((name) => name !== String(process.pid) && !HELPERS.test(nameOf(name)));
+    this.makers = makers.map((name) => openSync(`${TASKS}/${name}/stat`, 'r'));
   }
 
   /** A batch is under way. Threads are looked for until they are there. */
@@ -87,25 +94,54 @@ export class ThreadSpreader {
   }
 
   private look(): boolean {
-    const names = readdirSync(TASKS);
-    const fresh = names.filter((name) => !this.known.has(name)).flatMap(placeOf);
-    if (fresh.length === 0) return false;
-    // This very thread only looks; it gives its core back at once.
-    const others = names.filter((name) => this.known.has(name) && name !== String(process.pid)).flatMap(placeOf);
-    const taken = new Set(others.filter(({ runs }) => runs).map(({ core }) => core));
-    for (const place of moves(fresh, taken, this.allowed)) this.move(place);
+    const fresh = readdirSync(TASKS).filter((name) => !this.known.has(name));
+    const places = fresh.flatMap((name) => {
+      const place = placeOf(name);
+      return place ? [{ thread: Number(name), core: place.core }] : [];
+    });
+    if (places.length === 0) return false;
+    const makers = this.makers.flatMap((file) => readPlace(file) ?? []);
+    const taken = new Set(makers.filter(({ runs }) => runs).map(({ core }) => core));
+    for (const place of moves(places, taken, this.allowed)) this.move(place);
     return true;
   }
 }
 
-/** None for a thread that has ended meanwhile. See proc_pid_stat(5): the state is field 3, the core field 39. */
-function placeOf(thread: string): (ThreadPlace & { runs: boolean })[] {
+interface Place {
+  core: number;
+  runs: boolean;
+}
+
+/** undefined for a thread that has ended meanwhile. */
+function placeOf(thread: string): Place | undefined {
+  let file: number | undefined;
   try {
-    const stat = readFileSync(`${TASKS}/${thread}/stat`, 'latin1');
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return [{ thread: Number(thread), core: Number(fields[35]), runs: state === 'R' }];
+    return readPlace((file = openSync(`${TASKS}/${thread}/stat`, 'r')));
   } catch {
-    return [];
+    return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+const stat = Buffer.alloc(1024);
+
+/** See proc_pid_stat(5): the state is field 3, the core field 39. */
+function readPlace(file: number): Place | undefined {
+  try {
+    const text = stat.toString('latin1', 0, readSync(file, stat, 0, stat.length, 0));
+    const [state, ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { core: Number(fields[35]), runs: state === 'R' };
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(thread: string): string {
+  try {
+    return readFileSync(`${TASKS}/${thread}/comm`, 'latin1');
+  } catch {
+    return '';
   }
 }
 

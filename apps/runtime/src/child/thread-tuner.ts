@@ -1,14 +1,11 @@
-/** How much the newest batch counts in a mean. */
-const NEWEST = 0.3;
-/** What is not used is thought a little better of with every batch, until it is tried again. */
-const FORGIVEN = 0.998;
-
-interface Bucket {
-  /** Mean seconds a token, in the order of the counts; undefined until tried. */
-  means: (number | undefined)[];
-  /** Which one computed the last batch. */
-  last: number | undefined;
-}
+/** Batches of each number in a trial, by turns; the quicker one counts, as what holds a batch up only makes it slower. */
+const TURNS = 2;
+/** Batches from one trial to the next: the fewest after a change, twice as many after each trial that changed nothing. */
+const SOONEST = 50;
+const LATEST = 800;
+/** Batches whose middle one says what they take now; so many times more or less than after the trial is a change. */
+const RECENT = 9;
+const CHANGED = 1.25;
 
 /** What is worth trying: all, and half of them, so that a trial takes twice as long at most. */
 export const countsOf = (threads: number): [number, ...number[]] =>
@@ -20,9 +17,9 @@ export const countsOf = (threads: number): [number, ...number[]] =>
  * else wants a core they can be slower.
  */
 export class ThreadTuner {
-  private readonly buckets = new Map<number, Bucket>();
+  private readonly sizes = new Map<number, Choice>();
 
-  /** @param counts numbers of threads, the one first that is tried first */
+  /** @param counts one number of threads, or two, the one first that is tried first */
   constructor(private readonly counts: readonly [number, ...number[]]) {}
 
   get most(): number {
@@ -30,29 +27,69 @@ export class ThreadTuner {
   }
 
   choose(tokens: number): number {
-    const { means } = this.bucket(tokens);
-    const untried = means.indexOf(undefined);
-    const best = means.reduce<number>((best, mean, i) => (mean! < means[best]! ? i : best), 0);
-    return this.counts[untried === -1 ? best : untried]!;
+    return this.counts.length === 1 ? this.counts[0] : this.choice(tokens).next;
   }
 
   took(tokens: number, threads: number, seconds: number): void {
-    const bucket = this.bucket(tokens);
-    const used = this.counts.indexOf(threads);
-    bucket.means = bucket.means.map((mean, i) => {
-      if (i !== used) return mean && mean * FORGIVEN;
-      // What was known of it before others had their turn is old.
-      const share = i === bucket.last && mean !== undefined ? NEWEST : 1;
-      return (mean ?? 0) * (1 - share) + (seconds / tokens) * share;
-    });
-    bucket.last = used;
+    if (this.counts.length > 1) this.choice(tokens).took(threads, seconds / tokens);
   }
 
   /** Sizes from one power of two to the next are as one. */
-  private bucket(tokens: number): Bucket {
+  private choice(tokens: number): Choice {
     const size = Math.floor(Math.log2(tokens));
-    let bucket = this.buckets.get(size);
-    if (!bucket) this.buckets.set(size, (bucket = { means: this.counts.map(() => undefined), last: undefined }));
-    return bucket;
+    const known = this.sizes.get(size);
+    if (known) return known;
+    const [first, second = first] = this.counts;
+    const choice = new Choice(first, second);
+    this.sizes.set(size, choice);
+    return choice;
   }
 }
+
+/** Between two numbers of threads, for batches of one size. */
+class Choice {
+  private trial: { own: number[]; other: number[] } | undefined = { own: [], other: [] };
+  private wait = SOONEST;
+  private since = 0;
+  /** Seconds a token: of the last batches, */
+  private recent: number[] = [];
+  /** and of the middle one of the first after the trial. */
+  private usual: number | undefined;
+
+  constructor(
+    private own: number,
+    private other: number,
+  ) {}
+
+  /** Threads of the next batch. */
+  get next(): number {
+    return this.trial && this.trial.other.length < this.trial.own.length ? this.other : this.own;
+  }
+
+  took(threads: number, seconds: number): void {
+    const { trial } = this;
+    if (trial) {
+      (threads === this.own ? trial.own : trial.other).push(seconds);
+      if (trial.other.length === TURNS) this.decide(Math.min(...trial.other) < Math.min(...trial.own));
+      return;
+    }
+    this.recent = [...this.recent, seconds].slice(-RECENT);
+    if (++this.since === RECENT) this.usual = middle(this.recent);
+    if (this.since >= this.wait || (this.since >= SOONEST && this.isChanged())) this.trial = { own: [], other: [] };
+  }
+
+  private decide(otherIsQuicker: boolean): void {
+    if (otherIsQuicker) [this.own, this.other] = [this.other, this.own];
+    this.wait = otherIsQuicker ? SOONEST : Math.min(LATEST, this.wait * 2);
+    this.trial = undefined;
+    this.recent = [];
+    this.since = 0;
+  }
+
+  private isChanged(): boolean {
+    const ratio = middle(this.recent) / this.usual!;
+    return ratio > CHANGED || ratio < 1 / CHANGED;
+  }
+}
+
+const middle = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
