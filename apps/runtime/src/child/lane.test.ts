@@ -253,6 +253,14 @@ describe('prompts that come together', () => {
     expect(together.map((said) => said.slice(0, 8))).toEqual(alone.map((said) => said.slice(0, 8)));
   });
 
+  it('are read one by one where a batch does not pay', async () => {
+    const { batches, native } = counted();
+    const lane = await warmLane({ native, readsTogether: false });
+    batches.length = 0;
+    await all(lane, false);
+    expect(batches.filter((size) => size > 4).toSorted()).toEqual([36, 36, 36, 36, 64, 64, 64, 64]);
+  });
+
   it('are read one by one where a seed was given', async () => {
     const { batches, native } = counted();
     const lane = await warmLane({ native });

@@ -14,8 +14,10 @@ export interface LaneOptions {
   contextSize: number;
   /** Tokens of a prompt that are read at once. */
   piece: number;
-  /** The most tokens of prompts that are read in one batch; 0 reads them one by one. */
+  /** The most tokens of prompts that are read in one batch. */
   batchSize: number;
+  /** Prompts of several are read in one batch. */
+  readsTogether: boolean;
   targetSeconds: number;
   /** Idle rows that may be computed to close a gap between sequences. */
   widestGap: number;
@@ -153,7 +155,7 @@ export class Lane {
 
   /** Whose prompts are read on in one batch. */
   private readers(elapsedSeconds: number): Reading[] {
-    const { piece, batchSize } = this.options;
+    const { piece, batchSize, readsTogether } = this.options;
     const all = this.slots
       .pending((tokens) => tokens > 1)
       .map((slot): Reading => {
@@ -164,6 +166,7 @@ export class Lane {
       });
     const first = nextReader(all, this.reads);
     if (!first) return [];
+    if (!readsTogether) return [first];
     const most = Math.min(this.fitting(elapsedSeconds, first.take), Math.floor(batchSize / first.take));
     return readTogether(first, all, most);
   }

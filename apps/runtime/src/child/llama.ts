@@ -14,6 +14,7 @@ import { ASSISTANT, THINK_BEGIN, THINK_END, USER } from '../text/prompt.js';
 import type { ToolTokens } from '../text/tool-calls.js';
 import { TOOL_TOKENS } from '../text/tools.js';
 import { nativeContext, type NativeContext } from './binding.js';
+import { measureGapWorth } from './gap-worth.js';
 import { fitSequences, type Bytes } from './memory.js';
 import { ThreadSpreader } from './spread.js';
 import { chooseThreads } from './threads.js';
@@ -33,15 +34,15 @@ export function pieceSize({ device, memory }: ModelInfo): number {
 }
 
 /**
- * How many more rows of one batch cost as much as a second batch; 0 where hardly any do, as a small model has its rows
- * soon and a large one has much to do for each. Gaps of so many idle sequences between others are computed in vain, as
- * llama.cpp computes sequences together only if their numbers follow one another; and where it is 0, prompts that are
- * read together would only wait for each other.
+ * Whether rows of one batch cost less than rows by themselves, so that prompts are read together and gaps between
+ * sequences filled: hardly so with a small model, which has them soon, and a large one, which has much to do for each.
  */
-export function worthOfBatch({ device, memory }: ModelInfo): number {
-  if (device !== 'cpu') return 16;
-  return memory.model >= 64 * MIB && memory.model < 256 * MIB ? 12 : 0;
+export function batchPays({ device, memory }: ModelInfo): boolean {
+  return device !== 'cpu' || (memory.model >= 64 * MIB && memory.model < 256 * MIB);
 }
+
+/** Of a GPU, which computes a row too much in no time. */
+const GAP_ON_GPU = 16;
 
 /**
  * Cells from which on llama.cpp's processor backend parts the context of a row that it computes by itself among threads:
@@ -61,6 +62,8 @@ export interface Loaded {
   model: LlamaModel;
   /** One a lane; together they have all sequences. */
   contexts: { native: NativeContext; sequences: number }[];
+  /** Idle rows that may be computed to close a gap between sequences. */
+  widestGap: number;
   /** Of all lanes together. */
   threads: number;
   /** undefined where threads can't be kept apart, or need not. */
@@ -119,6 +122,7 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
   }
   await tryOut(contexts[0]!.native);
   spreader?.learn();
+  const apart = chosen.lanes === 1 && chosen.threads > 1 ? spreader : undefined;
   const single = (text: string): Token | undefined => {
     const tokens = model.tokenize(text, true);
     return tokens.length === 1 ? tokens[0] : undefined;
@@ -126,26 +130,37 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
   const [thinkBegin, thinkEnd] = [single(THINK_BEGIN), single(THINK_END)];
   const toolEntries = Object.entries(TOOL_TOKENS).map(([name, text]) => [name, single(text)] as const);
   const callsTools = toolEntries.every(([, token]) => token !== undefined);
+  const info: ModelInfo = {
+    contextSize,
+    sequences,
+    limit: Math.min(options.batch.min, options.batch.max, sequences),
+    memory: planner.told,
+    reasons: thinkBegin !== undefined && thinkEnd !== undefined,
+    speaksDeepSeek: single(USER) !== undefined && single(ASSISTANT) !== undefined,
+    callsTools,
+    device: llama.gpu === false ? 'cpu' : llama.gpu,
+  };
   return {
     llama,
     model,
     contexts,
+    widestGap: await widestGap(info, contexts[0]!, apart),
     threads: chosen.threads,
-    spreader: chosen.lanes === 1 && chosen.threads > 1 ? spreader : undefined,
+    spreader: apart,
     thinkBegin,
     thinkEnd,
     toolTokens: callsTools ? (Object.fromEntries(toolEntries) as unknown as ToolTokens<Token>) : undefined,
-    info: {
-      contextSize,
-      sequences,
-      limit: Math.min(options.batch.min, options.batch.max, sequences),
-      memory: planner.told,
-      reasons: thinkBegin !== undefined && thinkEnd !== undefined,
-      speaksDeepSeek: single(USER) !== undefined && single(ASSISTANT) !== undefined,
-      callsTools,
-      device: llama.gpu === false ? 'cpu' : llama.gpu,
-    },
+    info,
   };
+}
+
+function widestGap(
+  info: ModelInfo,
+  { native, sequences }: Loaded['contexts'][number],
+  spreader: ThreadSpreader | undefined,
+): number | Promise<number> {
+  if (!batchPays(info)) return 0;
+  return info.device === 'cpu' ? measureGapWorth(native, sequences, spreader) : GAP_ON_GPU;
 }
 
 /** A GPU whose driver does not fit ends the process at its first batch: better now than with somebody's answer. */

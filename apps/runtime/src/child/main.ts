@@ -4,7 +4,7 @@ import { answerJob } from './answer.js';
 import { grammarState } from './binding.js';
 import type { Job } from './job.js';
 import { Lane } from './lane.js';
-import { BATCH, load, LoadError, lonelyFrom, pieceSize, worthOfBatch, type Loaded } from './llama.js';
+import { BATCH, batchPays, load, LoadError, lonelyFrom, pieceSize, type Loaded } from './llama.js';
 import { TokenChooser } from './sampling.js';
 import { StepScheduler } from './scheduler.js';
 import { countsOf, ThreadTuner } from './thread-tuner.js';
@@ -75,7 +75,8 @@ async function start(given: LoadOptions): Promise<void> {
   }
 }
 
-function schedule(given: LoadOptions, { llama, model, contexts, threads, spreader, info }: Loaded): StepScheduler {
+function schedule(given: LoadOptions, loaded: Loaded): StepScheduler {
+  const { llama, model, contexts, widestGap, threads, spreader, info } = loaded;
   const { targetSeconds, min, max } = given.batch;
   const perLane = Math.max(1, Math.floor(threads / contexts.length));
   const made = new StepScheduler({
@@ -96,8 +97,9 @@ function schedule(given: LoadOptions, { llama, model, contexts, threads, spreade
           contextSize: info.contextSize,
           piece: pieceSize(info),
           targetSeconds,
-          batchSize: worthOfBatch(info) > 0 ? BATCH : 0,
-          widestGap: worthOfBatch(info),
+          batchSize: BATCH,
+          readsTogether: batchPays(info),
+          widestGap,
           lonelyFrom: lonelyFrom(info, given),
           rowsApart: info.device !== 'cpu',
           chooser: (job: Job) => new TokenChooser(llama, model, job.sampling, job.logprobs),

@@ -16,10 +16,10 @@ describe('the number of threads', () => {
   it('is the faster one, and the other is tried now and then, ever more seldom', () => {
     const tuner = new ThreadTuner([2, 1]);
     const cost = (threads: number) => 0.04 / threads;
-    expect(compute(tuner, 4, 8, cost).get(1)).toBe(2);
-    // Next after 100 batches, 200, 400, and then every 800; each takes four, two of them with one thread.
-    expect(compute(tuner, 1000, 8, cost).get(1)).toBe(6);
-    expect(compute(tuner, 8000, 8, cost).get(1)).toBe(20);
+    expect(compute(tuner, 2, 8, cost).get(1)).toBe(1);
+    // Next after 200 batches, and then every 800; each takes two, as one is enough to see that half as fast is hopeless.
+    expect(compute(tuner, 202, 8, cost).get(1)).toBe(1);
+    expect(compute(tuner, 8020, 8, cost).get(1)).toBe(10);
   });
 
   it('is another for other sizes of batches', () => {

@@ -1,8 +1,11 @@
 /** Batches of each number in a trial, by turns; the quicker one counts, as what holds a batch up only makes it slower. */
 const TURNS = 2;
-/** Batches from one trial to the next: the fewest after a change, twice as many after each trial that changed nothing. */
+/** So many times slower ends a trial. */
+const HOPELESS = 1.5;
+/** Batches from one trial to the next: the fewest after a change, more after each trial that changed nothing. */
 const SOONEST = 50;
 const LATEST = 800;
+const MORE = 4;
 /** Batches whose middle one says what they take now; so many times more or less than after the trial is a change. */
 const RECENT = 9;
 const CHANGED = 1.25;
@@ -70,7 +73,9 @@ class Choice {
     const { trial } = this;
     if (trial) {
       (threads === this.own ? trial.own : trial.other).push(seconds);
-      if (trial.other.length === TURNS) this.decide(Math.min(...trial.other) < Math.min(...trial.own));
+      if (trial.other.length < trial.own.length) return;
+      const ratio = Math.min(...trial.other) / Math.min(...trial.own);
+      if (trial.other.length === TURNS || ratio > HOPELESS) this.decide(ratio < 1);
       return;
     }
     this.recent = [...this.recent, seconds].slice(-RECENT);
@@ -80,7 +85,7 @@ class Choice {
 
   private decide(otherIsQuicker: boolean): void {
     if (otherIsQuicker) [this.own, this.other] = [this.other, this.own];
-    this.wait = otherIsQuicker ? SOONEST : Math.min(LATEST, this.wait * 2);
+    this.wait = otherIsQuicker ? SOONEST : Math.min(LATEST, this.wait * MORE);
     this.trial = undefined;
     this.recent = [];
     this.since = 0;

@@ -54,6 +54,7 @@ export class RandomEngine {
       contextSize: info.contextSize,
       piece: 64,
       batchSize: BATCH,
+      readsTogether: true,
       targetSeconds: 0.2,
       widestGap: 0,
       lonelyFrom: lonelyFrom(info, LOAD as LoadOptions),
