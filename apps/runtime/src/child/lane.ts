@@ -4,7 +4,17 @@ import { GrammarError, OutOfMemoryError, type Job } from './job.js';
 import type { TokenChooser } from './sampling.js';
 import { Slots } from './slots.js';
 import type { ThreadSpreader } from './spread.js';
-import { companions, fittingPieces, gaps, nextReader, pieceLength, readTogether, type Reading } from './step-plan.js';
+import {
+  AVERAGED,
+  companions,
+  fittingPieces,
+  fitTogether,
+  gaps,
+  nextReader,
+  pieceLength,
+  readTogether,
+  type Reading,
+} from './step-plan.js';
 import type { ThreadTuner } from './thread-tuner.js';
 
 export interface LaneOptions {
@@ -67,6 +77,8 @@ export class Lane {
   private threadsSet: number | undefined;
   /** Idle rows can be forgotten again; a recurrent model keeps them. */
   private forgets = true;
+  /** Seconds that the last steps took. */
+  private recent: number[] = [];
   /** Batches of prompts that were read. */
   private reads = 0;
 
@@ -109,6 +121,7 @@ export class Lane {
     await Promise.resolve();
     while (this.slots.sweep()) await this.step();
     this.active = false;
+    this.recent = [];
     this.options.onPause();
   }
 
@@ -138,6 +151,7 @@ export class Lane {
       if (!this.slots.sweep() || answering.length === 0) break;
       if (this.fitting(elapsed(), this.options.piece) === 0) break;
     }
+    this.recent = [...this.recent, elapsed()].slice(1 - AVERAGED);
     // One that failed took no time that would say anything.
     if (worked) this.options.onStep({ seconds: elapsed(), rows: answering.length, tokens }, load);
   }
@@ -155,20 +169,24 @@ export class Lane {
 
   /** Whose prompts are read on in one batch. */
   private readers(elapsedSeconds: number): Reading[] {
-    const { piece, batchSize, readsTogether } = this.options;
+    const { piece, batchSize, readsTogether, targetSeconds } = this.options;
+    let left = 0;
     const all = this.slots
       .pending((tokens) => tokens > 1)
       .map((slot): Reading => {
         const { running, cells } = this.slots.all[slot]!;
         const { job, pieces, admitted, tokens } = running!;
+        left += tokens.length - cells.length;
         const take = pieceLength(cells.length, tokens.length, piece);
         return { slot, pieces, admitted, take, alone: job.reproducible };
       });
     const first = nextReader(all, this.reads);
     if (!first) return [];
     if (!readsTogether) return [first];
-    const most = Math.min(this.fitting(elapsedSeconds, first.take), Math.floor(batchSize / first.take));
-    return readTogether(first, all, most);
+    if (this.tokenSeconds === 0) return [first];
+    const times = { elapsed: elapsedSeconds, piece: this.tokenSeconds * first.take, target: targetSeconds };
+    const fitting = fitTogether({ ...times, recent: this.recent }, Math.ceil(left / first.take));
+    return readTogether(first, all, Math.min(fitting, Math.floor(batchSize / first.take)));
   }
 
   /** How many pieces of so many tokens fit into what is left of a step; none where that is not known yet. */

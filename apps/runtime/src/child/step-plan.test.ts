@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { companions, fittingPieces, gaps, nextReader, pieceLength, readTogether } from './step-plan.js';
+import { companions, fittingPieces, fitTogether, gaps, nextReader, pieceLength, readTogether } from './step-plan.js';
 
 const reader = (slot: number, pieces: number, admitted: number, take = 64, alone = false) => ({
   slot,
@@ -67,6 +67,37 @@ describe('a piece of a prompt', () => {
     [0.3, 0.01, 0],
   ])('after %d s of a step fits, where it takes %d s, %d times', (elapsed, piece, expected) => {
     expect(fittingPieces(elapsed, piece, 0.2)).toBe(expected);
+  });
+});
+
+describe('prompts that are read together', () => {
+  const steps = (count: number, seconds: number): number[] => Array.from({ length: count }, () => seconds);
+  it.each([
+    ['as many as fit', 0.03, 0.05, [], 8, 3],
+    ['two where one fits and the steps before were short', 0.03, 0.15, steps(9, 0.04), 8, 2],
+    ['two where one fits and none were before', 0.03, 0.15, [], 8, 2],
+    ['two where not even one fits', 0.06, 0.145, steps(9, 0.04), 2, 2],
+    ['one where one waits', 0.03, 0.15, steps(9, 0.04), 1, 1],
+    ['one where two would be far too long', 0.03, 0.17, steps(9, 0.04), 8, 1],
+    ['one where the steps before were as long as they may be', 0.03, 0.15, steps(9, 0.19), 8, 1],
+    ['one where so many wait that later steps would be too long', 0.04, 0.155, [], 32, 1],
+    ['none where nothing fits', 0.25, 0.15, steps(9, 0.04), 8, 0],
+  ])('are %s', (_, elapsed, piece, recent, waiting, count) => {
+    expect(fitTogether({ elapsed, piece, target: 0.2, recent }, waiting)).toBe(count);
+  });
+
+  it.each([2, 5, 8, 32, 1000])('hold the target on average where %d wait', (pieces) => {
+    const taken: number[] = [];
+    for (let waiting = pieces; taken.length < 200;) {
+      const [elapsed, piece] = [0.03, 0.15];
+      const fitting = fitTogether({ elapsed, piece, target: 0.2, recent: taken.slice(-9) }, waiting);
+      const read = Math.min(waiting, Math.max(1, fitting));
+      waiting -= read;
+      taken.push(elapsed + read * piece);
+    }
+    const means = taken.slice(9).map((_, i) => taken.slice(i, i + 10).reduce((a, b) => a + b, 0) / 10);
+    expect(Math.max(...means)).toBeLessThanOrEqual(0.2 + 1e-9);
+    expect(Math.max(...taken)).toBeCloseTo(0.33);
   });
 });
 

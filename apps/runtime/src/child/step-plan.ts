@@ -61,6 +61,42 @@ export function fittingPieces(elapsedSeconds: number, pieceSeconds: number, targ
   return Math.max(0, Math.floor((targetSeconds - elapsedSeconds) / pieceSeconds));
 }
 
+/** Steps whose mean duration is to be the target, as that of the batch limit. */
+export const AVERAGED = 10;
+/** So many times the target one of them may take, for prompts that are read together. */
+const LONGEST = 1.8;
+
+/** Seconds that belong to a step. */
+export interface StepTimes {
+  /** What was answered took so long, and will in the steps to come. */
+  elapsed: number;
+  /** One piece of a prompt. */
+  piece: number;
+  target: number;
+  /** Of the steps before, the newest last, up to one less than {@link AVERAGED}. */
+  recent: readonly number[];
+}
+
+/**
+ * Where only one piece fits into a step, two are read together all the same, if the steps keep to their target on
+ * average with all others read one by one after them: read one by one they cost more, and so do the answers behind
+ * them, which then begin and end one by one.
+ * @param waiting such pieces that are to be read
+ */
+export function fitTogether({ elapsed, piece, target, recent }: StepTimes, waiting: number): number {
+  const fitting = fittingPieces(elapsed, piece, target);
+  const [one, two] = [elapsed + piece, elapsed + 2 * piece];
+  if (fitting >= 2 || waiting < 2 || two > LONGEST * target) return fitting;
+  let past = 0;
+  const keeps = [0, ...recent.toReversed()].every((seconds, before) => {
+    past += seconds;
+    const after = AVERAGED - 1 - before;
+    const reading = Math.min(waiting - 2, after);
+    return past + two + reading * one + (after - reading) * elapsed <= AVERAGED * target;
+  });
+  return keeps ? 2 : fitting;
+}
+
 /**
  * Idle slots that lie between those of a batch (ascending), where no more than `widest` lie side by side. llama.cpp
  * computes sequences together only if their numbers follow one another, so a GPU is quicker with a row too much than
