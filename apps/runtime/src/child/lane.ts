@@ -182,8 +182,7 @@ export class Lane {
       });
     const first = nextReader(all, this.reads);
     if (!first) return [];
-    if (!readsTogether) return [first];
-    if (this.tokenSeconds === 0) return [first];
+    if (!readsTogether || this.tokenSeconds === 0) return [first];
     const times = { elapsed: elapsedSeconds, piece: this.tokenSeconds * first.take, target: targetSeconds };
     const fitting = fitTogether({ ...times, recent: this.recent }, Math.ceil(left / first.take));
     return readTogether(first, all, Math.min(fitting, Math.floor(batchSize / first.take)));

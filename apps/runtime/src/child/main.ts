@@ -75,8 +75,8 @@ async function start(given: LoadOptions): Promise<void> {
   }
 }
 
-function schedule(given: LoadOptions, loaded: Loaded): StepScheduler {
-  const { llama, model, contexts, widestGap, threads, spreader, info } = loaded;
+function schedule(given: LoadOptions, engine: Loaded): StepScheduler {
+  const { llama, model, contexts, widestGap, threads, spreader, info } = engine;
   const { targetSeconds, min, max } = given.batch;
   const perLane = Math.max(1, Math.floor(threads / contexts.length));
   const made = new StepScheduler({
