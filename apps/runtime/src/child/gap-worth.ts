@@ -13,9 +13,9 @@ export interface GapTimes {
 
 const SIDE = 4;
 const GAP = 4;
-/** What was asked for is quickest; what holds a batch up only makes it slower. */
+/** The quickest of so many counts, as what holds a batch up only makes it slower. */
 const ROUNDS = 3;
-/** Nothing is lost by more. */
+/** Wider gaps are rare, and a measurement is not worth more trust. */
 const MOST = 16;
 
 /**
@@ -29,35 +29,37 @@ export function gapWorth({ together, apart, filled }: GapTimes): number {
 }
 
 /**
- * Tries it out, with what all others do meanwhile.
+ * Measures it with batches of a sequence's first token.
  * @param native a context whose sequences are empty, and will be
- * @returns {@link gapWorth}; a gap's own width where there are too few sequences to try it
+ * @returns {@link gapWorth}; the width of a small gap where there are too few sequences to measure it
  */
 export async function measureGapWorth(
   native: NativeContext,
   sequences: number,
   spreader: Pick<ThreadSpreader, 'begin' | 'end'> | undefined,
 ): Promise<number> {
-  const length = SIDE + GAP + SIDE;
-  if (sequences < length) return GAP;
-  const compute = async (slots: number, idle: (slot: number) => 'left out' | 'in vain' | false): Promise<number> => {
-    const rows = Array.from({ length: slots }, (_, slot) => slot).filter((slot) => idle(slot) !== 'left out');
-    native.initBatch(rows.length);
-    for (const slot of rows) native.addToBatch(slot, 0, Uint32Array.of(0), Uint32Array.from(idle(slot) ? [] : [0]));
+  const all = Array.from({ length: SIDE + GAP + SIDE }, (_, slot) => slot);
+  if (sequences < all.length) return GAP;
+  const together = all.slice(0, 2 * SIDE);
+  const apart = all.filter((slot) => slot < SIDE || slot >= SIDE + GAP);
+  /** @param answered those of them that are not computed in vain */
+  const seconds = async (slots: readonly number[], answered: readonly number[]): Promise<number> => {
+    native.initBatch(slots.length);
+    for (const slot of slots)
+      native.addToBatch(slot, 0, Uint32Array.of(0), Uint32Array.from(answered.includes(slot) ? [0] : []));
     const began = performance.now();
     const done = native.decodeBatch();
     spreader?.begin();
     await done.finally(() => spreader?.end());
-    const seconds = (performance.now() - began) / 1000;
-    for (const slot of rows) native.disposeSequence(slot);
-    return seconds;
+    const took = (performance.now() - began) / 1000;
+    for (const slot of slots) native.disposeSequence(slot);
+    return took;
   };
-  const inGap = (slot: number) => slot >= SIDE && slot < SIDE + GAP;
   const best: GapTimes = { together: Infinity, apart: Infinity, filled: Infinity };
   for (let round = 0; round < ROUNDS; round++) {
-    best.together = Math.min(best.together, await compute(2 * SIDE, () => false));
-    best.apart = Math.min(best.apart, await compute(length, (slot) => inGap(slot) && 'left out'));
-    best.filled = Math.min(best.filled, await compute(length, (slot) => inGap(slot) && 'in vain'));
+    best.together = Math.min(best.together, await seconds(together, together));
+    best.apart = Math.min(best.apart, await seconds(apart, apart));
+    best.filled = Math.min(best.filled, await seconds(all, apart));
   }
   return gapWorth(best);
 }

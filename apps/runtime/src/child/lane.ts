@@ -1,11 +1,11 @@
 import type { StepRecord } from '../engine/protocol.js';
+import { WINDOW } from './batch-limit.js';
 import type { NativeContext } from './binding.js';
 import { GrammarError, OutOfMemoryError, type Job } from './job.js';
 import type { TokenChooser } from './sampling.js';
 import { Slots } from './slots.js';
 import type { ThreadSpreader } from './spread.js';
 import {
-  AVERAGED,
   companions,
   fittingPieces,
   fitTogether,
@@ -151,9 +151,11 @@ export class Lane {
       if (!this.slots.sweep() || answering.length === 0) break;
       if (this.fitting(elapsed(), this.options.piece) === 0) break;
     }
-    this.recent = [...this.recent, elapsed()].slice(1 - AVERAGED);
     // One that failed took no time that would say anything.
-    if (worked) this.options.onStep({ seconds: elapsed(), rows: answering.length, tokens }, load);
+    if (!worked) return;
+    const seconds = elapsed();
+    this.recent = [...this.recent, seconds].slice(1 - WINDOW);
+    this.options.onStep({ seconds, rows: answering.length, tokens }, load);
   }
 
   /** Which rows are computed together. */

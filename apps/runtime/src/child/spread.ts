@@ -77,7 +77,7 @@ export class ThreadSpreader {
     this.known = new Set(readdirSync(TASKS));
     // This very thread only looks; it gives its core back at once.
     const makers = [...this.known].filter((name) => name !== String(process.pid) && !HELPERS.test(nameOf(name)));
-    this.makers = makers.map((name) => openSync(`${TASKS}/${name}/stat`, 'r'));
+    this.makers = makers.flatMap((name) => openPlace(name) ?? []);
   }
 
   /** A batch is under way. Threads are looked for until they are there. */
@@ -112,16 +112,21 @@ interface Place {
   runs: boolean;
 }
 
-/** undefined for a thread that has ended meanwhile. */
-function placeOf(thread: string): Place | undefined {
-  let file: number | undefined;
+/** undefined for a thread that has ended meanwhile, as in all that follows. */
+function openPlace(thread: string): number | undefined {
   try {
-    return readPlace((file = openSync(`${TASKS}/${thread}/stat`, 'r')));
+    return openSync(`${TASKS}/${thread}/stat`, 'r');
   } catch {
     return undefined;
-  } finally {
-    if (file !== undefined) closeSync(file);
   }
+}
+
+function placeOf(thread: string): Place | undefined {
+  const file = openPlace(thread);
+  if (file === undefined) return undefined;
+  const place = readPlace(file);
+  closeSync(file);
+  return place;
 }
 
 const stat = Buffer.alloc(1024);

@@ -1,3 +1,5 @@
+import { WINDOW } from './batch-limit.js';
+
 /** A sequence whose prompt is not read to its end. */
 export interface Reading {
   slot: number;
@@ -61,9 +63,7 @@ export function fittingPieces(elapsedSeconds: number, pieceSeconds: number, targ
   return Math.max(0, Math.floor((targetSeconds - elapsedSeconds) / pieceSeconds));
 }
 
-/** Steps whose mean duration is to be the target, as that of the batch limit. */
-export const AVERAGED = 10;
-/** So many times the target one of them may take, for prompts that are read together. */
+/** So many times the target a step may take for prompts that are read together. */
 const LONGEST = 1.8;
 
 /** Seconds that belong to a step. */
@@ -73,7 +73,7 @@ export interface StepTimes {
   /** One piece of a prompt. */
   piece: number;
   target: number;
-  /** Of the steps before, the newest last, up to one less than {@link AVERAGED}. */
+  /** Of the steps before, the newest last, up to one less than {@link WINDOW}. */
   recent: readonly number[];
 }
 
@@ -90,9 +90,9 @@ export function fitTogether({ elapsed, piece, target, recent }: StepTimes, waiti
   let past = 0;
   const keeps = [0, ...recent.toReversed()].every((seconds, before) => {
     past += seconds;
-    const after = AVERAGED - 1 - before;
+    const after = WINDOW - 1 - before;
     const reading = Math.min(waiting - 2, after);
-    return past + two + reading * one + (after - reading) * elapsed <= AVERAGED * target;
+    return past + two + reading * one + (after - reading) * elapsed <= WINDOW * target;
   });
   return keeps ? 2 : fitting;
 }
