@@ -15,7 +15,7 @@ import {
   readTogether,
   type Reading,
 } from './step-plan.js';
-import type { ThreadTuner } from './thread-tuner.js';
+import type { LaneThreads } from './thread-tuner.js';
 
 export interface LaneOptions {
   native: NativeContext;
@@ -40,7 +40,7 @@ export interface LaneOptions {
   rowsApart: boolean;
   chooser(job: Job): TokenChooser;
   /** How many threads compute a batch. */
-  threads: Pick<ThreadTuner, 'choose' | 'took' | 'most'>;
+  threads: LaneThreads;
   /** Keeps the threads of a batch apart. */
   spreader?: Pick<ThreadSpreader, 'begin' | 'end'> | undefined;
   /** Requests that are being answered, by all lanes. */
@@ -219,7 +219,7 @@ export class Lane {
 
   /** @returns for each slot where its logits are; undefined for a prompt that is not read to its end */
   private async decode(slots: readonly number[], take: number): Promise<(number | undefined)[]> {
-    const { native, contextSize, widestGap, spreader } = this.options;
+    const { native, contextSize, widestGap } = this.options;
     const chosen = this.options.threads.choose(slots.length * take);
     const filled = take === 1 && this.forgets ? gaps(slots, widestGap) : [];
     const company = take === 1 ? this.company([...slots, ...filled], chosen) : [];
@@ -244,7 +244,8 @@ export class Lane {
     }
     const began = performance.now();
     const done = native.decodeBatch();
-    if (threads > 1) spreader?.begin();
+    const spreader = threads > 1 ? this.options.spreader : undefined;
+    spreader?.begin();
     this.options.onPause();
     await done.finally(() => spreader?.end());
     if (threads === chosen) this.options.threads.took(slots.length * take, threads, (performance.now() - began) / 1000);

@@ -66,6 +66,8 @@ export interface Loaded {
   widestGap: number;
   /** Of all lanes together. */
   threads: number;
+  /** As `chooseThreads` has it; 0 where there is one lane. */
+  gathered: number;
   /** undefined where threads can't be kept apart, or need not. */
   spreader: ThreadSpreader | undefined;
   thinkBegin: Token | undefined;
@@ -103,7 +105,9 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
   });
   // How many layers found room on the GPU is known only now.
   if (onGpu) sequences = await planner.sequences(model.gpuLayers, { ram: 0, vram: 0 });
-  const lanes = onGpu ? 1 : Math.min(chosen.lanes, sequences);
+  // A lane that gathers must have room for those it gathers.
+  const lanes = onGpu || sequences < chosen.lanes * chosen.gathered ? 1 : Math.min(chosen.lanes, sequences);
+  const gathered = lanes === 1 ? 0 : chosen.gathered;
   const contexts: Loaded['contexts'] = [];
   for (let lane = 0; lane < lanes; lane++) {
     const share = Math.floor(sequences / lanes) + (lane < sequences % lanes ? 1 : 0);
@@ -111,7 +115,7 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
       contextSize,
       sequences: share,
       batchSize: Math.max(BATCH, share),
-      threads: Math.max(1, Math.floor(chosen.threads / lanes)),
+      threads: gathered > 0 ? chosen.threads : Math.max(1, Math.floor(chosen.threads / lanes)),
       flashAttention: planner.flashAttention,
       experimentalKvCacheKeyType: planner.cacheType,
       experimentalKvCacheValueType: planner.cacheType,
@@ -122,7 +126,7 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
   }
   await tryOut(contexts[0]!.native);
   spreader?.learn();
-  const apart = chosen.lanes === 1 && chosen.threads > 1 ? spreader : undefined;
+  const apart = (lanes === 1 || gathered > 0) && chosen.threads > 1 ? spreader : undefined;
   const single = (text: string): Token | undefined => {
     const tokens = model.tokenize(text, true);
     return tokens.length === 1 ? tokens[0] : undefined;
@@ -146,6 +150,7 @@ export async function load(options: LoadOptions, tell: (message: FromChild) => v
     contexts,
     widestGap: await widestGap(info, contexts[0]!, apart),
     threads: chosen.threads,
+    gathered,
     spreader: apart,
     thinkBegin,
     thinkEnd,

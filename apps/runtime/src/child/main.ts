@@ -7,7 +7,7 @@ import { Lane } from './lane.js';
 import { BATCH, batchPays, load, LoadError, lonelyFrom, pieceSize, type Loaded } from './llama.js';
 import { TokenChooser } from './sampling.js';
 import { StepScheduler } from './scheduler.js';
-import { countsOf, ThreadTuner } from './thread-tuner.js';
+import { countsOf, sharedThreads, ThreadTuner } from './thread-tuner.js';
 import { tokenizePrompt } from './tokenize.js';
 
 /**
@@ -76,12 +76,14 @@ async function start(given: LoadOptions): Promise<void> {
 }
 
 function schedule(given: LoadOptions, engine: Loaded): StepScheduler {
-  const { llama, model, contexts, widestGap, threads, spreader, info } = engine;
+  const { llama, model, contexts, widestGap, threads, gathered, spreader, info } = engine;
   const { targetSeconds, min, max } = given.batch;
   const perLane = Math.max(1, Math.floor(threads / contexts.length));
+  const tuner = new ThreadTuner(countsOf(threads));
   const made = new StepScheduler({
     bounds: { min, max: Math.min(max, info.sequences), targetSeconds },
     cells: info.sequences * info.contextSize,
+    gathered,
     onBroken: (error) => {
       console.error(`The engine can not compute any more: ${error.message}`);
       process.exit(1);
@@ -90,6 +92,7 @@ function schedule(given: LoadOptions, engine: Loaded): StepScheduler {
       contexts.map(({ native, sequences }, index) => {
         const alone = () => made.lanes.every((lane, other) => other === index || lane.running === 0);
         const choose = (tokens: number) => (tokens >= WORTH_ALL_CORES && alone() ? threads : perLane);
+        const spread = { choose, took: () => undefined, most: perLane };
         return new Lane({
           ...hooks,
           native,
@@ -103,8 +106,7 @@ function schedule(given: LoadOptions, engine: Loaded): StepScheduler {
           lonelyFrom: lonelyFrom(info, given),
           rowsApart: info.device !== 'cpu',
           chooser: (job: Job) => new TokenChooser(llama, model, job.sampling, job.logprobs),
-          threads:
-            contexts.length > 1 ? { choose, took: () => undefined, most: perLane } : new ThreadTuner(countsOf(threads)),
+          threads: contexts.length === 1 ? tuner : gathered > 0 ? sharedThreads(tuner, perLane, alone) : spread,
           spreader,
           onPause: flush,
         });

@@ -8,14 +8,40 @@ export interface SchedulerOptions {
   bounds: LimitBounds;
   /** Cells of all lanes. */
   cells: number;
+  /** Requests that are answered in one lane before they are spread; 0 where they are spread at once. */
+  gathered: number;
   /** Steps failed again and again: nothing can be computed any more. */
   onBroken(error: Error): void;
+}
+
+/** Where a job could go. */
+export interface Place<Of = Lane> {
+  lane: Of;
+  slot: number;
+  /** Tokens of its prompt that are there. */
+  reuse: number;
+  /** Jobs and tokens of the lane. */
+  running: number;
+  cells: number;
 }
 
 /** A lane that holds a part of the prompt may have so many more to answer than another, and is chosen still. */
 const BUSIER = 1;
 const BROKEN_AFTER = 4;
 const MOST_RECORDS = 1000;
+
+/** To where few are answered; in that choice to the one that holds most of the prompt. */
+export function spread<Of>(places: readonly Place<Of>[]): Place<Of> | undefined {
+  const least = Math.min(...places.map(({ running }) => running));
+  return places
+    .filter(({ running, reuse }) => running === least || (reuse > 0 && running <= least + BUSIER))
+    .toSorted((a, b) => b.reuse - a.reuse || a.running - b.running)[0];
+}
+
+/** To the one that holds most of the prompt; else to where most are answered; else to where least would be forgotten. */
+export function gather<Of>(places: readonly Place<Of>[]): Place<Of> | undefined {
+  return places.toSorted((a, b) => b.reuse - a.reuse || b.running - a.running || a.cells - b.cells)[0];
+}
 
 /** Gives answers to lanes, and decides from the duration of their steps how many may run at once. */
 export class StepScheduler {
@@ -40,17 +66,14 @@ export class StepScheduler {
 
   /** @throws Error where all sequences are taken */
   start(job: Job): void {
-    const places = this.lanes.flatMap((lane) => {
+    const places = this.lanes.flatMap((lane): Place[] => {
       const at = lane.place(job);
-      return at ? [{ lane, at, running: lane.running }] : [];
+      return at ? [{ lane, ...at, running: lane.running, cells: lane.cells }] : [];
     });
-    const least = Math.min(...places.map(({ running }) => running));
-    const [best] = places
-      .filter(({ running, at }) => running === least || (at.reuse > 0 && running <= least + BUSIER))
-      .toSorted((a, b) => b.at.reuse - a.at.reuse || a.running - b.running);
+    const best = this.running < this.options.gathered ? gather(places) : spread(places);
     if (!best) throw new Error('More requests than sequences.');
     this.homes.set(job.id, best.lane);
-    best.lane.start(job, best.at);
+    best.lane.start(job, best);
   }
 
   /** The job's next step is not taken. Unknown ids are ignored. */

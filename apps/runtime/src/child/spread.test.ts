@@ -9,29 +9,32 @@ import { chooseThreads } from './threads.js';
 
 describe('threads', () => {
   it.each([
-    [0, 1e6, 16, true, 1, 1],
-    [8, 1e6, 2, true, 8, 1],
-    [0, 9e6, 2, true, 2, 2],
-    [0, 9e6, 16, true, 4, 4],
-    [0, 2e8, 2, true, 2, 1],
-    [0, 2e8, 2, false, 2, 2],
-    [0, 2e8, 3, true, 3, 1],
-    [0, 2e8, 1, true, 1, 1],
-    [0, 2e8, 4, false, 3, 1],
-    [0, 2e8, 16, true, 15, 1],
-    [1, 2e8, 16, true, 1, 1],
-    [8, 2e8, 16, true, 8, 1],
-    [8, 2e8, 2, false, 8, 4],
-    [0, 5e9, 2, true, 2, 1],
-    [0, 5e9, 2, false, 1, 1],
-    [0, 5e9, 3, true, 3, 1],
-    [0, 5e9, 16, true, 15, 1],
-    [0, 5e9, 1, true, 1, 1],
-    [8, 5e9, 16, false, 8, 1],
+    [0, 1e6, 16, true, 1, 1, 0],
+    [8, 1e6, 2, true, 8, 1, 0],
+    [0, 9e6, 2, true, 2, 2, 0],
+    [0, 9e6, 16, true, 4, 4, 0],
+    [0, 2e8, 2, true, 2, 2, 16],
+    [0, 2e8, 2, false, 2, 2, 0],
+    [0, 2e8, 3, true, 3, 1, 0],
+    [0, 2e8, 1, true, 1, 1, 0],
+    [0, 2e8, 4, false, 3, 1, 0],
+    [0, 2e8, 16, true, 15, 1, 0],
+    [1, 2e8, 2, true, 1, 1, 0],
+    [2, 2e8, 3, true, 2, 2, 16],
+    [2, 2e8, 16, true, 2, 1, 0],
+    [1, 2e8, 16, true, 1, 1, 0],
+    [8, 2e8, 16, true, 8, 1, 0],
+    [8, 2e8, 2, false, 8, 4, 0],
+    [0, 5e9, 2, true, 2, 1, 0],
+    [0, 5e9, 2, false, 1, 1, 0],
+    [0, 5e9, 3, true, 3, 1, 0],
+    [0, 5e9, 16, true, 15, 1, 0],
+    [0, 5e9, 1, true, 1, 1, 0],
+    [8, 5e9, 16, false, 8, 1, 0],
   ])(
-    '%d asked for, %d bytes, %d cores, kept apart %s: %d in %d lanes',
-    (wanted, size, cores, apart, threads, lanes) => {
-      expect(chooseThreads(wanted, size, cores, apart)).toEqual({ threads, lanes });
+    '%d asked for, %d bytes, %d cores, kept apart %s: %d in %d lanes, of which one gathers %d',
+    (wanted, size, cores, apart, threads, lanes, gathered) => {
+      expect(chooseThreads(wanted, size, cores, apart)).toEqual({ threads, lanes, gathered });
     },
   );
 });

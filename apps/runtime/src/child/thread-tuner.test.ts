@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countsOf, ThreadTuner } from './thread-tuner.js';
+import { countsOf, sharedThreads, ThreadTuner } from './thread-tuner.js';
 
 /** Computes batches of a size, each as long as `cost` says, and counts with how many threads. */
 function compute(tuner: ThreadTuner, batches: number, tokens: number, cost: (threads: number) => number) {
@@ -16,9 +16,10 @@ describe('the number of threads', () => {
   it('is the faster one, and the other is tried now and then, ever more seldom', () => {
     const tuner = new ThreadTuner([2, 1]);
     const cost = (threads: number) => 0.04 / threads;
-    expect(compute(tuner, 2, 8, cost).get(1)).toBe(1);
-    // Next after 200 batches, and then every 800; each takes two, as one is enough to see that half as fast is hopeless.
-    expect(compute(tuner, 202, 8, cost).get(1)).toBe(1);
+    // After 12 batches, 48, 192, and then every 800; each takes two, as one is enough to see that half as fast is hopeless.
+    expect(compute(tuner, 14, 8, cost).get(1)).toBe(1);
+    expect(compute(tuner, 50, 8, cost).get(1)).toBe(1);
+    expect(compute(tuner, 194, 8, cost).get(1)).toBe(1);
     expect(compute(tuner, 8020, 8, cost).get(1)).toBe(10);
   });
 
@@ -30,7 +31,7 @@ describe('the number of threads', () => {
     expect(tuner.choose(100)).toBe(2);
   });
 
-  it.each([0, 1, 2, 3, 4, 5, 103, 104, 105, 106, 107, 108])(
+  it.each([0, 1, 11, 12, 13, 14, 15, 60, 61, 62, 63, 64, 65, 66])(
     'is not changed by a slow batch, the one of number %d',
     (slow) => {
       const tuner = new ThreadTuner([2, 1]);
@@ -46,15 +47,42 @@ describe('the number of threads', () => {
     expect(compute(new ThreadTuner([2, 1]), 3000, 8, noisy).get(1)).toBeLessThan(60);
   });
 
+  it('is not changed by many slow batches on end', () => {
+    let batch = 0;
+    const held = (threads: number) => (0.04 / threads) * (batch++ % 60 < 8 ? 2.2 : 1);
+    expect(compute(new ThreadTuner([2, 1]), 6000, 8, held).get(1)).toBeLessThan(200);
+  });
+
   it('falls where something else wants the cores, and rises when it is gone', () => {
     const tuner = new ThreadTuner([2, 1]);
     compute(tuner, 1000, 8, (threads) => 0.04 / threads);
     expect(compute(tuner, 200, 8, (threads) => (threads === 2 ? 0.2 : 0.05)).get(1)).toBeGreaterThan(140);
-    expect(compute(tuner, 300, 8, (threads) => 0.04 / threads).get(2)).toBeGreaterThan(240);
+    expect(compute(tuner, 300, 8, (threads) => 0.04 / threads).get(2)).toBeGreaterThan(200);
   });
 
   it('is one where there is one', () => {
     expect(compute(new ThreadTuner(countsOf(1)), 200, 4, () => 1)).toEqual(new Map([[1, 200]]));
+  });
+
+  it('is the share where a lane is not alone, of which nothing is learned', () => {
+    const told: number[] = [];
+    const state = { alone: false };
+    const all = { most: 2, choose: () => 2, took: (tokens: number) => told.push(tokens) };
+    const threads = sharedThreads(all, 1, () => state.alone);
+    const choose = (alone: boolean) => {
+      state.alone = alone;
+      return threads.choose(8);
+    };
+    expect(choose(false)).toBe(1);
+    threads.took(1, 1, 0.1);
+    state.alone = true;
+    threads.took(2, 1, 0.1);
+    expect(choose(true)).toBe(2);
+    threads.took(3, 2, 0.1);
+    state.alone = false;
+    threads.took(4, 2, 0.1);
+    expect(told).toEqual([3]);
+    expect(threads.most).toBe(2);
   });
 
   it.each([

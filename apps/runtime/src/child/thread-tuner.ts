@@ -1,25 +1,48 @@
-/** Batches of each number in a trial, by turns; the quicker one counts, as what holds a batch up only makes it slower. */
+/** Batches of each number in a trial, by turns. */
 const TURNS = 2;
 /** So many times slower ends a trial. */
 const HOPELESS = 1.5;
-/** Batches from one trial to the next: the fewest after a change, more after each trial that changed nothing. */
-const SOONEST = 50;
-const LATEST = 800;
-const MORE = 4;
 /** Batches whose middle one says what they take now; so many times more or less than after the trial is a change. */
 const RECENT = 9;
-const CHANGED = 1.25;
+const CHANGED = 1.5;
+/** Batches from one trial to the next: the fewest after a change, more after each trial that changed nothing. */
+const SOONEST = 12;
+const LATEST = 800;
+const MORE = 4;
+/** A change is worth a trial only so many batches after the last. */
+const RESTLESS = 50;
 
 /** What is worth trying: all, and half of them, so that a trial takes twice as long at most. */
 export const countsOf = (threads: number): [number, ...number[]] =>
   threads > 1 ? [threads, Math.ceil(threads / 2)] : [1];
+
+/** How many threads compute a lane's batches. */
+export interface LaneThreads {
+  /** More are never chosen. */
+  readonly most: number;
+  choose(tokens: number): number;
+  /** To be told of each batch that so many threads computed as they were chosen. */
+  took(tokens: number, threads: number, seconds: number): void;
+}
+
+/** Of a lane that has all threads while it is alone, and else its share. */
+export function sharedThreads(all: LaneThreads, share: number, alone: () => boolean): LaneThreads {
+  let tuned = false;
+  return {
+    most: all.most,
+    choose: (tokens) => ((tuned = alone()) ? all.choose(tokens) : share),
+    took: (tokens, threads, seconds) => {
+      if (tuned && alone()) all.took(tokens, threads, seconds);
+    },
+  };
+}
 
 /**
  * Chooses how many threads compute a batch, by how long batches of its size took. Threads of a batch wait for one
  * another some hundred times, spinning: on cores of their own two are nearly twice as fast as one, but where something
  * else wants a core they can be slower.
  */
-export class ThreadTuner {
+export class ThreadTuner implements LaneThreads {
   private readonly sizes = new Map<number, Choice>();
 
   /** @param counts one number of threads, or two, the one first that is tried first */
@@ -49,9 +72,13 @@ export class ThreadTuner {
   }
 }
 
-/** Between two numbers of threads, for batches of one size. */
+/**
+ * Between two numbers of threads, for batches of one size. What holds a batch up only makes it slower, so both are judged
+ * by their quickest batch of the trial; its own by what it took before as well, as going over to the slower number costs
+ * much more than staying with it until the next trial.
+ */
 class Choice {
-  private trial: { own: number[]; other: number[] } | undefined = { own: [], other: [] };
+  private trial: { own: number[]; other: number[] } | undefined;
   private wait = SOONEST;
   private since = 0;
   /** Seconds a token: of the last batches, */
@@ -74,13 +101,14 @@ class Choice {
     if (trial) {
       (threads === this.own ? trial.own : trial.other).push(seconds);
       if (trial.other.length < trial.own.length) return;
-      const ratio = Math.min(...trial.other) / Math.min(...trial.own);
+      const usually = middle([...this.recent, ...trial.own]);
+      const ratio = Math.min(...trial.other) / Math.min(usually, ...trial.own);
       if (trial.other.length === TURNS || ratio > HOPELESS) this.decide(ratio < 1);
       return;
     }
     this.recent = [...this.recent, seconds].slice(-RECENT);
     if (++this.since === RECENT) this.usual = middle(this.recent);
-    if (this.since >= this.wait || (this.since >= SOONEST && this.isChanged())) this.trial = { own: [], other: [] };
+    if (this.since >= this.wait || (this.since >= RESTLESS && this.isChanged())) this.trial = { own: [], other: [] };
   }
 
   private decide(otherIsQuicker: boolean): void {

@@ -7,6 +7,7 @@ import type { Job } from '../child/job.js';
 import { Lane, type LaneOptions } from '../child/lane.js';
 import { BATCH, load, lonelyFrom, type Loaded } from '../child/llama.js';
 import { TokenChooser } from '../child/sampling.js';
+import { StepScheduler } from '../child/scheduler.js';
 import type { AnswerLogprob, LoadOptions, Sampling } from '../engine/protocol.js';
 
 /** Bytes of a model as a file. */
@@ -30,7 +31,7 @@ export const LOAD: Omit<LoadOptions, 'path'> = {
   loopGuard: 'off',
 };
 
-/** A model in this very process, with lanes over its one context. For tests of what a real transformer's numbers do. */
+/** A model in this very process, with lanes over its contexts. For tests of what a real transformer's numbers do. */
 export class RandomEngine {
   private constructor(
     readonly loaded: Loaded,
@@ -43,10 +44,10 @@ export class RandomEngine {
     return new RandomEngine(loaded, remove);
   }
 
-  /** A lane with empty slots; never two at once, as they would share the context. */
-  lane(change: Partial<LaneOptions> = {}): Lane {
+  /** A lane with empty slots; never two of one context at once. */
+  lane(change: Partial<LaneOptions> = {}, context = 0): Lane {
     const { llama, model, contexts, info } = this.loaded;
-    const { native, sequences } = contexts[0]!;
+    const { native, sequences } = contexts[context]!;
     for (let sequence = 0; sequence < sequences; sequence++) native.disposeSequence(sequence);
     return new Lane({
       native,
@@ -98,8 +99,8 @@ export interface Asked {
 
 let ids = 0;
 
-/** Computes one answer. `said` grows while it does; `end` says how it ended where it did not by itself. */
-export function generate(lane: Lane, asked: Partial<Asked> = {}) {
+/** Computes one answer, in a lane or the one that a scheduler chooses. `said` grows while it does; `end` says how it ended where it did not by itself. */
+export function generate(by: Lane | StepScheduler, asked: Partial<Asked> = {}) {
   const { prompt = [1, 2, 3], tokens = 20, sampling, logprobs, reproducible = true, seeded = reproducible } = asked;
   const said: number[] = [];
   const explained: AnswerLogprob[] = [];
@@ -133,6 +134,7 @@ export function generate(lane: Lane, asked: Partial<Asked> = {}) {
     },
     onEnd: (how) => settle(how),
   };
-  lane.start(job, lane.place(job)!);
+  if (by instanceof StepScheduler) by.start(job);
+  else by.start(job, by.place(job)!);
   return { id: job.id, said, explained, prefilled, ended };
 }
