@@ -150,9 +150,13 @@ describe('the web side', () => {
     expect(await ready()).toEqual([200, 'degraded']);
     reason = 'the model is loading';
     expect(await ready()).toEqual([503, 'unavailable']);
-    expect(await (await fetch(`${address}/metrics`)).text()).toMatch(
-      /vigil_build_info\{version="1.2.3".*service="test"\} 1/,
-    );
+    const metrics = await (await fetch(`${address}/metrics`)).text();
+    expect(metrics).toMatch(/vigil_build_info\{version="1.2.3".*service="test"\} 1/);
+    const busy = Number(/nodejs_eventloop_utilization_ratio\{.*\} (\S+)/.exec(metrics)?.[1]);
+    expect(busy).toBeGreaterThan(0);
+    expect(busy).toBeLessThanOrEqual(1);
+    expect(metrics).toContain('nodejs_eventloop_lag_seconds{');
+    expect(metrics).not.toContain('nodejs_eventloop_lag_p99_seconds');
     await lifecycle.stop();
     await expect(fetch(`${address}/health/live`)).rejects.toThrow('fetch failed');
   });
