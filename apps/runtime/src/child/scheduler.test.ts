@@ -25,7 +25,9 @@ describe('the lane of an answer, where they are spread', () => {
 describe('the lane of an answer, where they are gathered', () => {
   it.each([
     ['the one with more', [at('a', 0), at('b', 2)], 'b'],
-    ['the one that holds its prompt', [at('a', 0, 40), at('b', 2)], 'a'],
+    ['the one that holds much of its prompt', [at('a', 0, 140), at('b', 2, 40)], 'a'],
+    ['not the one that holds a little more of its prompt', [at('a', 0, 40), at('b', 2, 30)], 'b'],
+    ['where all are idle, the one that holds a little of its prompt', [at('a', 0), at('b', 0, 40, 900)], 'b'],
     ['where all are idle, the one that would forget less', [at('a', 0, 0, 900), at('b', 0, 0, 100)], 'b'],
     ['none where there is no room', [], undefined],
   ])('is %s', (_, places, lane) => expect(gather(places)?.lane).toBe(lane));

@@ -27,6 +27,8 @@ export interface Place<Of = Lane> {
 
 /** A lane that holds a part of the prompt may have so many more to answer than another, and is chosen still. */
 const BUSIER = 1;
+/** Tokens that are sooner read again than answered apart from the others. */
+const MUCH = 64;
 const BROKEN_AFTER = 4;
 const MOST_RECORDS = 1000;
 
@@ -38,9 +40,12 @@ export function spread<Of>(places: readonly Place<Of>[]): Place<Of> | undefined 
     .toSorted((a, b) => b.reuse - a.reuse || a.running - b.running)[0];
 }
 
-/** To the one that holds most of the prompt; else to where most are answered; else to where least would be forgotten. */
+/** To the one that holds much more of the prompt; else to where most are answered; else to where least would be forgotten. */
 export function gather<Of>(places: readonly Place<Of>[]): Place<Of> | undefined {
-  return places.toSorted((a, b) => b.reuse - a.reuse || b.running - a.running || a.cells - b.cells)[0];
+  const much = ({ reuse }: Place<Of>) => Math.floor(reuse / MUCH);
+  return places.toSorted(
+    (a, b) => much(b) - much(a) || b.running - a.running || b.reuse - a.reuse || a.cells - b.cells,
+  )[0];
 }
 
 /** Gives answers to lanes, and decides from the duration of their steps how many may run at once. */
