@@ -16,13 +16,13 @@ export function createRegistry(service: string, version: string): Registry {
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER });
   for (const name of COSTLY) registry.removeSingleMetric(name);
   let before = performance.eventLoopUtilization();
-  new Gauge({
+  const utilization = new Gauge({
     name: 'nodejs_eventloop_utilization_ratio',
     help: 'Share of the time since it was read last in which the event loop had something to do.',
     registers: [registry],
-    collect() {
+    collect: () => {
       const now = performance.eventLoopUtilization();
-      this.set(performance.eventLoopUtilization(now, before).utilization);
+      utilization.set(performance.eventLoopUtilization(now, before).utilization);
       before = now;
     },
   });

@@ -30,7 +30,10 @@ export function sharedThreads(all: LaneThreads, share: number, alone: () => bool
   let tuned = false;
   return {
     most: all.most,
-    choose: (tokens) => ((tuned = alone()) ? all.choose(tokens) : share),
+    choose: (tokens) => {
+      tuned = alone();
+      return tuned ? all.choose(tokens) : share;
+    },
     took: (tokens, threads, seconds) => {
       if (tuned && alone()) all.took(tokens, threads, seconds);
     },
