@@ -73,6 +73,21 @@ describe('a collector that is away', () => {
   });
 });
 
+describe('answers that end soon after one another', () => {
+  it('are reported in fewer requests than there are answers', async () => {
+    const runtime = await TestRuntime.start();
+    const { receiver } = runtime;
+    let posts = 0;
+    receiver.answer = () => void posts++;
+    const sent: string[] = [];
+    for (let i = 0; i < 8; i++) sent.push(await chat(runtime));
+    await until('all spans', () => receiver.spans.length === 8);
+    expect(ids(receiver).toSorted()).toEqual(sent.toSorted());
+    expect(posts).toBeLessThan(8);
+    await runtime.stop();
+  });
+});
+
 describe('a spool that is full', () => {
   it('drops spans, counts them, and requests go on', async () => {
     const runtime = await TestRuntime.start({ SPAN_SPOOL_MAX: '3KiB' });

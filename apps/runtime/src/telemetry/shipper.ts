@@ -12,6 +12,8 @@ export interface ShipperOptions {
 
 const BATCH_ENTRIES = 64;
 const BATCH_BYTES = 2 * 2 ** 20;
+/** What ends within this time goes out together, and not in the very moment in which who was answered asks again. */
+const GATHER_MS = 200;
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 5_000;
 const LONGEST_ASKED_MS = 60_000;
@@ -61,6 +63,7 @@ export class Shipper {
       if (batch.length === 0) {
         if (this.stopped) return;
         await this.sleep();
+        await this.gather();
         continue;
       }
       let outcome: Outcome;
@@ -72,6 +75,7 @@ export class Shipper {
       }
       if (outcome.type !== 'later') {
         this.failures = 0;
+        if (this.options.spool.length > 0) await this.gather();
         continue;
       }
       if (this.stopped) return;
@@ -80,6 +84,11 @@ export class Shipper {
         this.options.log.info({ reason: outcome.why }, 'spans can not be sent now; they wait on disk');
       await this.sleep(outcome.afterMs ?? retryDelay(this.failures - 1));
     }
+  }
+
+  private async gather(): Promise<void> {
+    const few = this.single === 0 && this.options.spool.length < BATCH_ENTRIES;
+    if (few && !this.stopped) await this.sleep(GATHER_MS);
   }
 
   private nextBatch(): SpoolEntry[] {
