@@ -10,7 +10,7 @@ export default defineConfig({
     pool: 'forks',
     // Two a core of a small machine: many tests wait for something to hang, be killed or come back.
     maxWorkers: 4,
-    // Whole services are started some hundred times: half of that is reading their code.
+    // Whole services are started again and again, and up to half of a start is compiling their code.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/vigil-compiled') },
   },
 });

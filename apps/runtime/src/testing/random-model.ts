@@ -99,7 +99,10 @@ export interface Asked {
 
 let ids = 0;
 
-/** Computes one answer, in a lane or the one that a scheduler chooses. `said` grows while it does; `end` says how it ended where it did not by itself. */
+/**
+ * Computes one answer, in a lane or the one that a scheduler chooses. `said` grows while it does; `ended` says how it ended
+ * where it did not by itself.
+ */
 export function generate(by: Lane | StepScheduler, asked: Partial<Asked> = {}) {
   const { prompt = [1, 2, 3], tokens = 20, sampling, logprobs, reproducible = true, seeded = reproducible } = asked;
   const said: number[] = [];
