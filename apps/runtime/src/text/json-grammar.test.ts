@@ -62,6 +62,40 @@ describe('the grammar of a JSON Schema', () => {
       [{ x: 1 }, { a: true, x: null }],
     ],
     [
+      'further members, none of which has the name of another',
+      {
+        type: 'object',
+        properties: {
+          ab: { type: 'null' },
+          abc: { type: 'null' },
+          'é]^-😀"\\\n': { type: 'null' },
+          '': { type: 'null' },
+        },
+        required: ['ab'],
+        additionalProperties: { type: 'boolean' },
+      },
+      [
+        { ab: null },
+        { ab: null, a: true, abd: true, abcd: true, b: true, é: true, 'é]^-': true, 'é]^-😀': true, 'é]^-😂': true },
+        { ab: null, abc: null, 'é]^-😀"\\\n': null, '': null, x: false },
+      ],
+      [
+        '{"ab":null,"ab":true}',
+        '{"ab":null,"abc":true}',
+        '{"ab":null,"":true}',
+        '{"ab":null,"\\u0061b":true}',
+        '{"ab":null,"é]^-😀"x":true}',
+        { ab: null, 'é]^-😀"\\\n': true },
+        { ab: true },
+      ],
+    ],
+    [
+      'further members beside names that need escapes',
+      { properties: { 'a\0"': {}, '\uD800': {}, '\x7F': {} }, additionalProperties: true },
+      [{}, { 'a\0"': 1, a: 2 }, { '\uD800': 1, '\uFFFD': 2 }, { '': 3 }],
+      ['{"a\0":1}', '{"a"x":1}', '{"\\u0041":1}'],
+    ],
+    [
       'what refers to itself',
       tree,
       [{ value: 1, children: [{ value: 2.5, children: [] }] }],
@@ -119,6 +153,7 @@ describe('the grammar of a JSON Schema', () => {
       ['null', {}, { b: null }, { a: true, d: null }],
     ],
     ['those of its values that are of its type', { type: 'string', enum: ['a', null, 3] }, ['"a"'], [null, 3]],
+    ['a value that is one of its values', { const: 'a', enum: ['a', 'b'], type: 'string' }, ['"a"'], ['"b"']],
     ['a pointer with signs', { $ref: '#/$defs/100%~1a', $defs: { '100%/a': { type: 'null' } } }, [null], [1]],
     ['nothing in a list', { type: 'array', maxItems: 0 }, [[]], [[1]]],
   ])('lets through %s, and nothing else', (_, schema, right, wrong) => {
@@ -169,6 +204,23 @@ describe('the grammar of a JSON Schema', () => {
       '$ has more than 16 lists or objects that begin alike',
     ],
     [{ enum: [] }, '$ allows nothing'],
+    [{ const: 1, enum: [2] }, '$ allows nothing'],
+    [
+      { properties: { ['a'.repeat(257)]: {} }, additionalProperties: true },
+      '$ has a name of more than 256 characters beside "additionalProperties"',
+    ],
+    [
+      {
+        properties: Object.fromEntries(
+          Array.from({ length: 20 }, (_, i) => [String.fromCharCode(97 + i).repeat(250), {}]),
+        ),
+        additionalProperties: true,
+      },
+      '$ is too large',
+    ],
+    [{ const: 1, type: 'string' }, '$ allows nothing'],
+    [{ enum: ['a', 'bb'], minLength: 2 }, '$ has "minLength" beside "enum", which is not supported by this server'],
+    [{ const: 'a', maxLength: 0 }, '$ has "maxLength" beside "const", which is not supported by this server'],
     [{ type: 'string', maxLength: 1e9 }, '$.maxLength is not from 0 to 1000'],
     [{ type: 'string', minLength: 3, maxLength: 2 }, '$ allows nothing: maxLength is below minLength'],
     [JSON.parse(`${'{"items":'.repeat(100)}{}${'}'.repeat(100)}`), 'nested too deeply'],

@@ -1,3 +1,4 @@
+import { inClass, isPlain, literal, NOT_PLAIN, render } from './gbnf.js';
 import { BINDINGS, isOf, merged, pointedAt, SchemaError, typeOf, type Schema } from './json-schema.js';
 
 /** Counts beyond this would blow up the grammar, which has a rule for each. */
@@ -9,6 +10,8 @@ const MOST_WAYS = 1000;
 /** and of those that begin alike and go deeper, each with all that it leads to. */
 const MOST_ALIKE = 16;
 const DEEPEST = 64;
+/** Where others must be told from it, which takes a rule for each of its characters. */
+const LONGEST_NAME = 256;
 const MOST_RULES = 4000;
 
 /** Words that bind a value and that a grammar like ours can not say; a schema with them would only seem to hold. */
@@ -32,21 +35,6 @@ const UNSUPPORTED = [
   'if',
   'allOf',
 ];
-
-/** JSON's own rules; whitespace is bounded, as a model could fill the whole answer with it. */
-const BASE: Readonly<Record<string, string>> = {
-  space: '| " " | "\\n" [ \\t]{0,20}',
-  char: '[^"\\\\\\x7F\\x00-\\x1F] | "\\\\" (["\\\\/bfnrt] | "u" [0-9a-fA-F]{4})',
-  string: '"\\"" char* "\\""',
-  integer: '"-"? ("0" | [1-9] [0-9]{0,15})',
-  number: 'integer ("." [0-9]{1,16})? ([eE] [-+]? [0-9]{1,3})?',
-  boolean: '"true" | "false"',
-  null: '"null"',
-  value: 'object | array | string | number | boolean | null',
-  pair: 'string space ":" space value',
-  object: '"{" space (pair (space "," space pair)*)? space "}"',
-  array: '"[" space (value (space "," space value)*)? space "]"',
-};
 
 /** The grammar (GBNF) of any JSON object. */
 export const anyObjectGrammar = (): string => render('object', new Map());
@@ -91,15 +79,6 @@ export function grammarOfChoices(choices: readonly GrammarChoice[]): string {
   });
   return render(branches.join(' | '), rules);
 }
-
-function render(root: string, rules: ReadonlyMap<string, string>): string {
-  const lines = [['root', root] as const, ...rules, ...Object.entries(BASE)];
-  return lines.map(([name, body]) => `${name} ::= ${body}`).join('\n');
-}
-
-/** A text as the grammar writes it, which knows UTF-8 and few escapes. */
-const literal = (text: string): string =>
-  `"${text.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t')}"`;
 
 /** What all schemas of one grammar may have together. */
 interface Budget {
@@ -158,14 +137,7 @@ class SchemaGrammar {
       if (beside) throw new SchemaError(`${path} has "${beside}" beside "$ref", which is not supported by this server`);
       return this.reference(given.$ref, path, depth);
     }
-    if (given.const !== undefined) return this.constant(given.const);
-    if (Array.isArray(given.enum)) {
-      const values = given.enum.filter((value) => isOf(value, given.type));
-      return this.either(
-        values.map((value) => this.constant(value)),
-        path,
-      );
-    }
+    if (given.const !== undefined || Array.isArray(given.enum)) return this.values(given, path);
     if (given.anyOf !== undefined || given.oneOf !== undefined) return this.branches(given, path, depth);
     const type = given.type ?? typeOf(given, path);
     if (Array.isArray(type))
@@ -174,6 +146,22 @@ class SchemaGrammar {
         path,
       );
     return this.ofType(type, given, path, depth);
+  }
+
+  /** One of values that are given. */
+  private values(given: Schema, path: string): string {
+    const word = given.const === undefined ? 'enum' : 'const';
+    const beside = BINDINGS.find((other) => !['type', 'enum', 'const'].includes(other) && given[other] !== undefined);
+    if (beside)
+      throw new SchemaError(`${path} has "${beside}" beside "${word}", which is not supported by this server`);
+    const texts = (values: readonly unknown[]) =>
+      values.filter((value) => isOf(value, given.type)).map((value) => JSON.stringify(value));
+    const listed = Array.isArray(given.enum) ? texts(given.enum) : undefined;
+    const allowed = given.const === undefined ? listed! : texts([given.const]);
+    return this.either(
+      allowed.filter((text) => listed?.includes(text) ?? true).map((text) => this.constant(text)),
+      path,
+    );
   }
 
   private ofType(type: unknown, given: Schema, path: string, depth: number): string {
@@ -251,11 +239,33 @@ class SchemaGrammar {
         required: required.has(key),
       };
     });
-    const others = more === false ? undefined : `string space ":" space ${this.visit(more, `${path}.*`, depth + 1)}`;
+    const names = pairs.map(({ key }) => key);
+    if (more !== false && names.some((name) => name.length > LONGEST_NAME))
+      throw new SchemaError(`${path} has a name of more than ${LONGEST_NAME} characters beside "additionalProperties"`);
+    const otherName = () => (names.length === 0 ? 'string' : `"\\"" ${this.otherName(names.filter(isPlain))}`);
+    const others =
+      more === false ? undefined : `${otherName()} space ":" space ${this.visit(more, `${path}.*`, depth + 1)}`;
     const [first] = pairs;
     // What must come first tells objects apart: by its name, or by its value where that is a text.
     const opening = first?.required ? `{${first.key}${this.constants.has(first.value) ? first.value : ''}` : '{';
     return this.opened(opening, this.rule(`"{" space ${this.members(pairs, others)} space "}"`));
+  }
+
+  /**
+   * A name in quotes, but for the first, that is none of these, character by character. It has no escapes, in which it could
+   * be one of these after all.
+   * @param rests what is left of them
+   */
+  private otherName(rests: readonly string[]): string {
+    const byFirst = new Map<string, string[]>();
+    for (const rest of rests) {
+      const [first] = rest;
+      if (first !== undefined) byFirst.set(first, [...(byFirst.get(first) ?? []), rest.slice(first.length)]);
+    }
+    const ways = [...byFirst].map(([first, further]) => `${literal(first)} ${this.otherName(further)}`);
+    const end = rests.includes('') ? [] : ['"\\""'];
+    const not = [...byFirst.keys()].map(inClass).join('');
+    return this.rule([`[^${NOT_PLAIN}${not}] plain* "\\""`, ...ways, ...end].join(' | '));
   }
 
   private opened(opening: string, name: string): string {
@@ -293,8 +303,8 @@ class SchemaGrammar {
     return min === 0 && max === undefined ? 'string' : `"\\"" char${this.times(min, max)} "\\""`;
   }
 
-  private constant(value: unknown): string {
-    const body = literal(JSON.stringify(value));
+  private constant(json: string): string {
+    const body = literal(json);
     this.constants.add(body);
     return body;
   }
