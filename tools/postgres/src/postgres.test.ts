@@ -63,6 +63,26 @@ describe('the embedded PostgreSQL', () => {
     await server.stop();
   });
 
+  it('comes back once the sessions of a killed one are gone', async () => {
+    const server = await prepare();
+    const child = await server.start();
+    const client = new pg.Client({ connectionString: server.url() });
+    client.on('error', () => undefined);
+    await client.connect();
+    const [{ pid }] = (await client.query('SELECT pg_backend_pid() AS pid')).rows as [{ pid: number }];
+    process.kill(pid, 'SIGSTOP');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    let back = false;
+    const start = server.start().then(() => (back = true));
+    await new Promise((done) => setTimeout(done, 1500));
+    expect(back).toBe(false);
+    process.kill(pid, 'SIGCONT');
+    await start;
+    expect(await ask(server.url(), 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
+    await server.stop();
+  });
+
   it('is ended outright when it hangs, and loses nothing that was committed', async () => {
     const server = await prepare();
     const child = await server.start();

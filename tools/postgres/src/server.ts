@@ -20,9 +20,13 @@ export interface PostgresOptions {
   settings?: Record<string, string>;
 }
 
+/** How long the sessions of a server that was killed may take to notice. */
+const PATIENCE_MS = 10_000;
+
 /** An embedded PostgreSQL in a process of its own, on 127.0.0.1 alone. */
 export class PostgresServer {
   private child: ChildProcess | undefined;
+  private stopped = false;
 
   private constructor(
     private readonly binaries: Binaries,
@@ -59,10 +63,24 @@ export class PostgresServer {
   }
 
   /**
-   * Starts the server and makes the database where there is none.
+   * Starts the server and makes the database where there is none. After one that was killed it waits until its last
+   * sessions are gone.
    * @throws Error with the server's own words when it ends before it answers
    */
   async start(database = 'vigil'): Promise<ChildProcess> {
+    this.stopped = false;
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;)
+      try {
+        return await this.launch(database);
+      } catch (error) {
+        const isHeld = error instanceof Error && error.message.includes('pre-existing shared memory block');
+        if (!isHeld || this.stopped || performance.now() > deadline) throw error;
+        await new Promise((done) => setTimeout(done, 200));
+      }
+  }
+
+  private async launch(database: string): Promise<ChildProcess> {
     const settings = {
       listen_addresses: '127.0.0.1',
       port: String(this.port),
@@ -113,6 +131,7 @@ export class PostgresServer {
    * four seconds, as whoever stops it must not wait for ever; the next start recovers.
    */
   async stop(): Promise<void> {
+    this.stopped = true;
     const child = this.child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
