@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { median, quantile } from './statistics.js';
 import { printable, replaceSection, section } from './report.js';
+import { orderOf } from './runtime.js';
 
 const result = {
   tables: [{ caption: 'Cost', columns: ['source', 'ms'], rows: [['a|b', '1.5']] }],
@@ -41,6 +42,15 @@ What a reading costs.
 
   it('is as readable in a terminal', () => {
     expect(printable(result)).toBe('Cost\nsource   ms\na|b     1.5\n\nOne GPU.');
+  });
+});
+
+describe('the order of servers', () => {
+  it.each([2, 4, 6])('has each of %d directly after each other once', (count) => {
+    const orders = Array.from({ length: count }, (_, turn) => orderOf(count, turn));
+    for (const order of orders) expect(new Set(order).size).toBe(count);
+    const pairs = orders.flatMap((order) => order.slice(1).map((who, i) => `${order[i]} ${who}`));
+    expect(new Set(pairs).size).toBe(count * (count - 1));
   });
 });
 

@@ -13,8 +13,8 @@ import type { Bench, Table } from './types.js';
 const PROMPT = 64;
 const TOKENS = 64;
 const LONG_PROMPT = 2000;
-/** Of all servers at each number of streams, forwards and backwards: a machine that slows down slows all. */
-const TURNS = 5;
+/** Of all servers at each number of streams: a machine that slows down slows all. A multiple of their number. */
+const TURNS = 4;
 const MANY = 64;
 /** Sequences of a server that is compared, as many as ours presets on a processor. */
 const SEQUENCES = 32;
@@ -184,9 +184,8 @@ async function serversByTurns(at: Place, llamaServer: string | undefined): Promi
     const turns: Turns[] = all.map(() => sizes.map(() => []));
     for (let turn = 0; turn < TURNS; turn++) {
       at.say(`turn ${turn + 1} of ${TURNS}`);
-      const order = all.map((_, i) => i);
       for (const [i, size] of sizes.entries())
-        for (const who of turn % 2 === 0 ? order : order.toReversed())
+        for (const who of orderOf(all.length, turn))
           turns[who]![i]!.push(await runStreams(load(at, servers[who]!.url, { ...size, api: all[who]!.api })));
     }
     const ratio = (of: string, to: number) => ratioTable(sizes, turns[0]!, turns[to]!, of);
@@ -198,6 +197,14 @@ async function serversByTurns(at: Place, llamaServer: string | undefined): Promi
   } finally {
     for (const server of servers) await server.stop();
   }
+}
+
+/**
+ * The order of an even number of servers in a turn. In as many turns as there are servers each comes directly after each
+ * other once (Williams, 1949): whoever follows one that let a core rest is quicker.
+ */
+export function orderOf(count: number, turn: number): number[] {
+  return Array.from({ length: count }, (_, i) => (turn + (i % 2 === 1 ? (i + 1) / 2 : count - i / 2)) % count);
 }
 
 const range = (values: readonly number[], show: (value: number) => string): string =>
