@@ -75,8 +75,9 @@ export class PostgresServer {
         return await this.launch(database);
       } catch (error) {
         const isHeld = error instanceof Error && error.message.includes('pre-existing shared memory block');
-        if (!isHeld || this.stopped || performance.now() > deadline) throw error;
+        if (!isHeld || performance.now() > deadline) throw error;
         await new Promise((done) => setTimeout(done, 200));
+        if (this.stopped) throw error;
       }
   }
 

@@ -154,12 +154,11 @@ class SchemaGrammar {
     const beside = BINDINGS.find((other) => !['type', 'enum', 'const'].includes(other) && given[other] !== undefined);
     if (beside)
       throw new SchemaError(`${path} has "${beside}" beside "${word}", which is not supported by this server`);
-    const texts = (values: readonly unknown[]) =>
-      values.filter((value) => isOf(value, given.type)).map((value) => JSON.stringify(value));
-    const listed = Array.isArray(given.enum) ? texts(given.enum) : undefined;
-    const allowed = given.const === undefined ? listed! : texts([given.const]);
+    const listed: unknown[] = Array.isArray(given.enum) ? given.enum : [given.const];
+    const text = JSON.stringify(given.const);
+    const values = text === undefined ? listed : listed.filter((value) => JSON.stringify(value) === text);
     return this.either(
-      allowed.filter((text) => listed?.includes(text) ?? true).map((text) => this.constant(text)),
+      values.filter((value) => isOf(value, given.type)).map((value) => this.constant(value)),
       path,
     );
   }
@@ -252,7 +251,7 @@ class SchemaGrammar {
   }
 
   /**
-   * A name in quotes, but for the first, that is none of these, character by character. It has no escapes, in which it could
+   * A name and the quote behind it that is none of these, character by character. It has no escapes, in which it could
    * be one of these after all.
    * @param rests what is left of them
    */
@@ -260,7 +259,10 @@ class SchemaGrammar {
     const byFirst = new Map<string, string[]>();
     for (const rest of rests) {
       const [first] = rest;
-      if (first !== undefined) byFirst.set(first, [...(byFirst.get(first) ?? []), rest.slice(first.length)]);
+      if (first === undefined) continue;
+      const further = byFirst.get(first);
+      if (further) further.push(rest.slice(first.length));
+      else byFirst.set(first, [rest.slice(first.length)]);
     }
     const ways = [...byFirst].map(([first, further]) => `${literal(first)} ${this.otherName(further)}`);
     const end = rests.includes('') ? [] : ['"\\""'];
@@ -303,8 +305,8 @@ class SchemaGrammar {
     return min === 0 && max === undefined ? 'string' : `"\\"" char${this.times(min, max)} "\\""`;
   }
 
-  private constant(json: string): string {
-    const body = literal(json);
+  private constant(value: unknown): string {
+    const body = literal(JSON.stringify(value));
     this.constants.add(body);
     return body;
   }
