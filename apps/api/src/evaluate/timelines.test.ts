@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseRule, toPrometheusRules } from '@vigil/rules';
-import { expand, expectations, expectedStates, nodeOf, TIMELINES, timelineRule } from '@vigil/rules/testing';
+import { parseRule, toPrometheusRules, type Rule } from '@vigil/rules';
+import { expand, expectations, expectedStates, nodeOf, TIMELINES, timelineRule, type Timeline } from '@vigil/rules/testing';
 import { createLogger, createRegistry } from '@vigil/service';
 import { findSignal } from '@vigil/signals';
 import { connect, createStore, writeGpuSamples, writeRequests } from '@vigil/store';
@@ -209,6 +209,15 @@ describe.skipIf(!installed)('a real Prometheus with a real Alertmanager', () => 
   const told: { at: number; rule: string; severity: string; status: string }[] = [];
   let begin = Number.POSITIVE_INFINITY;
   const beatAt = (ms: number) => Math.floor((ms - begin) / (BEAT * 1000));
+  /**
+   * A sample stands for its whole beat here, so what lasts three beats is over only a look before a patience of three
+   * ends. Half a beat more of each patience leaves as much room for a late look on either side.
+   */
+  const half = (seconds: number) => (seconds > 0 ? seconds + BEAT / 2 : 0);
+  const liveRule = (timeline: Timeline, i: number): Rule => {
+    const rule = timelineRule(timeline, i, BEAT);
+    return { ...rule, for: half(rule.for), keepFiring: half(rule.keepFiring), noDataFor: half(rule.noDataFor) };
+  };
 
   const target = createServer((_, response) => {
     const beat = beatAt(Date.now());
@@ -252,7 +261,7 @@ receivers: [{ name: r, webhook_configs: [{ url: 'http://127.0.0.1:${hook}' }] }]
     );
     await writeFile(
       join(folder, 'rules.yml'),
-      stringify(toPrometheusRules(TIMELINES.map((timeline, i) => timelineRule(timeline, i, BEAT)))),
+      stringify(toPrometheusRules(TIMELINES.map(liveRule))),
     );
     await writeFile(
       join(folder, 'prometheus.yml'),
