@@ -7,7 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseRule, toPrometheusRules, type Rule } from '@vigil/rules';
-import { expand, expectations, expectedStates, nodeOf, TIMELINES, timelineRule, type Timeline } from '@vigil/rules/testing';
+import {
+  expand,
+  expectations,
+  expectedStates,
+  nodeOf,
+  TIMELINES,
+  timelineRule,
+  type Timeline,
+} from '@vigil/rules/testing';
 import { createLogger, createRegistry } from '@vigil/service';
 import { findSignal } from '@vigil/signals';
 import { connect, createStore, writeGpuSamples, writeRequests } from '@vigil/store';
@@ -259,10 +267,7 @@ describe.skipIf(!installed)('a real Prometheus with a real Alertmanager', () => 
 receivers: [{ name: r, webhook_configs: [{ url: 'http://127.0.0.1:${hook}' }] }]
 `,
     );
-    await writeFile(
-      join(folder, 'rules.yml'),
-      stringify(toPrometheusRules(TIMELINES.map(liveRule))),
-    );
+    await writeFile(join(folder, 'rules.yml'), stringify(toPrometheusRules(TIMELINES.map(liveRule))));
     await writeFile(
       join(folder, 'prometheus.yml'),
       `global: { scrape_interval: ${LOOK}, scrape_timeout: ${LOOK}, evaluation_interval: ${LOOK} }
