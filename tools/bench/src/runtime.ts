@@ -201,7 +201,7 @@ async function serversByTurns(at: Place, llamaServer: string | undefined): Promi
 
 /**
  * The order of an even number of servers in a turn. In as many turns as there are servers each comes directly after each
- * other once (Williams, 1949): whoever follows one that let a core rest is quicker.
+ * other once (Williams, 1949): what one leaves behind befalls all alike.
  */
 export function orderOf(count: number, turn: number): number[] {
   return Array.from({ length: count }, (_, i) => (turn + (i % 2 === 1 ? (i + 1) / 2 : count - i / 2)) % count);
