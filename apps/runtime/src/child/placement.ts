@@ -11,6 +11,8 @@ export interface SlotView {
 
 /** Less than this is as soon read again as kept. */
 const WORTH_KEEPING = 16;
+/** A text of so many tokens is sooner read again, once, than somebody's answer is computed apart, token after token. */
+const READ_AGAIN = 1024;
 
 /** How many tokens two texts begin with in common. */
 export function commonPrefix(a: readonly number[], b: readonly number[]): number {
@@ -22,8 +24,9 @@ export function commonPrefix(a: readonly number[], b: readonly number[]): number
 
 /**
  * Chooses the slot for a prompt: the one that holds most of its beginning, if that is half of the prompt or half of
- * what would be lost. Else, of that half of the free ones that were longest unused (empty ones first), the one next to
- * busy ones, as sequences that lie side by side are computed together.
+ * what would be lost. Else the one with most busy ones next to it, as sequences that lie side by side are computed
+ * together; of equals the one that was longest unused (empty ones first). Long texts are given up only in that half of the
+ * free ones that were longest unused.
  * @param piece where the result must not depend on what is kept: only whole pieces of this size are, that were read as
  * such; 1 where it may
  * @returns undefined where none is free; `reuse` counts tokens that need not be read again, at least one always must
@@ -49,7 +52,11 @@ function freeSlot(slots: readonly SlotView[]): { slot: number; reuse: number } |
   const lastUse = (slot: number) => (slots[slot]!.cells.length === 0 ? 0 : slots[slot]!.usedAt);
   const free = indexes.filter((slot) => !slots[slot]!.busy).toSorted((a, b) => lastUse(a) - lastUse(b));
   const busy = indexes.filter((slot) => slots[slot]!.busy);
+  const isBusy = (slot: number) => slots[slot]?.busy === true;
+  const neighbours = (slot: number) => Number(isBusy(slot - 1)) + Number(isBusy(slot + 1));
   const distance = (slot: number) => Math.min(slots.length, ...busy.map((other) => Math.abs(other - slot)));
-  const [nearest] = free.slice(0, Math.ceil(free.length / 2)).toSorted((a, b) => distance(a) - distance(b));
+  const [nearest] = free
+    .filter((slot, age) => age < free.length / 2 || slots[slot]!.cells.length <= READ_AGAIN)
+    .toSorted((a, b) => neighbours(b) - neighbours(a) || distance(a) - distance(b));
   return nearest === undefined ? undefined : { slot: nearest, reuse: 0 };
 }
