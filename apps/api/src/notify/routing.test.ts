@@ -295,9 +295,9 @@ describe('a storm', () => {
       store,
       Array.from({ length: 1000 }, (_, i) => gpuRow(0.95, { node, gpu: String(i) })),
     );
-    await until('all to be told', () => slack.received.length >= 1000);
+    await until('all to be told', () => slack.received.length >= 1000, 90);
     await until('all to be settled', async () => (await outbox('waiting')).length === 0);
     expect(new Set(slack.received.map(({ headers }) => headers['idempotency-key'])).size).toBe(1000);
     expect(slack.received).toHaveLength(1000);
-  });
+  }, 120_000);
 });

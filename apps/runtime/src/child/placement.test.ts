@@ -44,28 +44,20 @@ describe('the slot of a prompt', () => {
     expect(place([held(1), held(7), busy, held(6), held(2), held(3)], tokens(0, 9))).toEqual({ slot: 3, reuse: 0 });
   });
 
-  it('is never one whose long text was used lately', () => {
-    const held = (usedAt: number) => slot(tokens(5000, 1025), { usedAt });
+  it('is not one whose long text was used lately, unless texts are never asked for again', () => {
+    const held = (usedAt: number) => slot(tokens(5000, 1000), { usedAt });
     const busy = slot(tokens(700, 5), { usedAt: 9, busy: true });
-    expect(place([held(1), held(2), held(8), busy, held(7)], tokens(0, 9))).toEqual({ slot: 1, reuse: 0 });
+    const slots = [held(1), held(2), held(8), busy, held(7)];
+    expect(place(slots, tokens(0, 9))).toEqual({ slot: 0, reuse: 0 });
+    expect(place(slots, tokens(0, 9), 1, 0.02)).toEqual({ slot: 4, reuse: 0 });
     expect(place([held(1), busy, held(5), busy, held(2), held(3)], tokens(0, 9))).toEqual({ slot: 0, reuse: 0 });
   });
 
-  it('leaves those who are answered side by side, however many come and go', () => {
-    const slots = Array.from({ length: 16 }, (_, i) => ({ ...slot(tokens(i * 100, 80)), usedAt: (i * 7) % 16 }));
-    let clock = 16;
-    const begin = (n: number) => {
-      const at = place(slots, tokens(9000 + n * 100, 80))!.slot;
-      slots[at] = slot(tokens(9000 + n * 100, 80), { busy: true, usedAt: ++clock });
-    };
-    const runs = () => slots.filter(({ busy }, i) => busy && slots[i - 1]?.busy !== true).length;
-    for (let n = 0; n < 8; n++) begin(n);
-    for (let n = 8; n < 60; n++) {
-      const answered = [...slots.keys()].filter((i) => slots[i]!.busy);
-      slots[answered[(n * 5) % answered.length]!]!.busy = false;
-      begin(n);
-      expect(runs(), `after ${n}`).toBe(1);
-    }
+  it('leaves what a conversation holds while others come, even between two who are answered', () => {
+    const said = slot(tokens(5000, 300), { usedAt: 8 });
+    const busy = slot(tokens(700, 5), { usedAt: 9, busy: true });
+    expect(place([slot(), busy, said, busy, slot(), slot()], tokens(0, 9))).toEqual({ slot: 0, reuse: 0 });
+    expect(place([slot(), busy, said, busy, slot(), slot()], tokens(5000, 320))).toEqual({ slot: 2, reuse: 300 });
   });
 
   it('keeps only what was read in whole pieces where the text must not depend on it', () => {

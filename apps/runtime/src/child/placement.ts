@@ -11,8 +11,10 @@ export interface SlotView {
 
 /** Less than this is as soon read again as kept. */
 const WORTH_KEEPING = 16;
-/** A text of so many tokens is sooner read again, once, than somebody's answer is computed apart, token after token. */
-const READ_AGAIN = 1024;
+/** Sequences that lie apart have a batch of their own, which costs as much as so many rows; small gaps are filled. */
+const APART = 4;
+/** A row more in each step counts as much as so many tokens of a prompt: after so many steps all lie otherwise. */
+const LASTS = 32;
 
 /** How many tokens two texts begin with in common. */
 export function commonPrefix(a: readonly number[], b: readonly number[]): number {
@@ -24,17 +26,18 @@ export function commonPrefix(a: readonly number[], b: readonly number[]): number
 
 /**
  * Chooses the slot for a prompt: the one that holds most of its beginning, if that is half of the prompt or half of
- * what would be lost. Else the one with most busy ones next to it, as sequences that lie side by side are computed
- * together; of equals the one that was longest unused (empty ones first). Long texts are given up only in that half of the
- * free ones that were longest unused.
+ * what would be lost. Else the one that costs least: sequences that lie side by side are computed together, and what
+ * one holds may be asked for again, the sooner the later it was used.
  * @param piece where the result must not depend on what is kept: only whole pieces of this size are, that were read as
  * such; 1 where it may
+ * @param again the share of prompts that find their beginning
  * @returns undefined where none is free; `reuse` counts tokens that need not be read again, at least one always must
  */
 export function place(
   slots: readonly SlotView[],
   prompt: readonly number[],
   piece = 1,
+  again = 1,
 ): { slot: number; reuse: number } | undefined {
   let best: { slot: number; reuse: number } | undefined;
   slots.forEach(({ cells, exact, busy }, slot) => {
@@ -44,19 +47,24 @@ export function place(
     const worth = reuse >= WORTH_KEEPING && (common * 2 >= prompt.length || common * 2 >= cells.length);
     if (worth && reuse > (best?.reuse ?? 0)) best = { slot, reuse };
   });
-  return best ?? freeSlot(slots);
+  return best ?? freeSlot(slots, again);
 }
 
-function freeSlot(slots: readonly SlotView[]): { slot: number; reuse: number } | undefined {
+function freeSlot(slots: readonly SlotView[], again: number): { slot: number; reuse: number } | undefined {
   const indexes = [...slots.keys()];
   const lastUse = (slot: number) => (slots[slot]!.cells.length === 0 ? 0 : slots[slot]!.usedAt);
   const free = indexes.filter((slot) => !slots[slot]!.busy).toSorted((a, b) => lastUse(a) - lastUse(b));
   const busy = indexes.filter((slot) => slots[slot]!.busy);
-  const isBusy = (slot: number) => slots[slot]?.busy === true;
-  const neighbours = (slot: number) => Number(isBusy(slot - 1)) + Number(isBusy(slot + 1));
-  const distance = (slot: number) => Math.min(slots.length, ...busy.map((other) => Math.abs(other - slot)));
-  const [nearest] = free
-    .filter((slot, age) => age < free.length / 2 || slots[slot]!.cells.length <= READ_AGAIN)
-    .toSorted((a, b) => neighbours(b) - neighbours(a) || distance(a) - distance(b));
-  return nearest === undefined ? undefined : { slot: nearest, reuse: 0 };
+  const costs = free.map((slot, age) => {
+    const likely = again * (age / Math.max(1, free.length - 1));
+    const rows = rowsInVain([...busy, slot].toSorted((a, b) => a - b));
+    return { slot, cost: rows * LASTS + likely * slots[slot]!.cells.length };
+  });
+  const [cheapest] = costs.toSorted((a, b) => a.cost - b.cost);
+  return cheapest && { slot: cheapest.slot, reuse: 0 };
+}
+
+/** What gaps between these slots (ascending) cost a step, in rows. */
+function rowsInVain(slots: readonly number[]): number {
+  return slots.reduce((sum, slot, i) => sum + (i === 0 ? 0 : Math.min(slot - slots[i - 1]! - 1, APART)), 0);
 }

@@ -5,6 +5,9 @@ import { place } from './placement.js';
 import type { TokenChooser } from './sampling.js';
 import { wholePiece } from './step-plan.js';
 
+/** How much the newest prompt counts in the share of those that find their beginning. */
+const NEWEST = 0.05;
+
 /** A job that is under way. */
 export interface Running {
   job: Job;
@@ -40,6 +43,8 @@ export interface Slot {
 export class Slots {
   readonly all: readonly Slot[];
   private clock = 0;
+  /** The share of prompts that found their beginning. */
+  private again = 0.5;
 
   /** @param piece tokens of a prompt that are read at once */
   constructor(
@@ -63,11 +68,12 @@ export class Slots {
   /** Where a job would go; undefined where all slots are taken. */
   place({ prompt, reproducible }: Job): { slot: number; reuse: number } | undefined {
     const views = this.all.map((slot) => ({ ...slot, busy: slot.running !== undefined }));
-    return place(views, prompt, reproducible ? this.piece : 1);
+    return place(views, prompt, reproducible ? this.piece : 1, this.again);
   }
 
   /** @param at what `place` said */
   start(job: Job, chooser: TokenChooser, at: { slot: number; reuse: number }): void {
+    this.again = this.again * (1 - NEWEST) + (at.reuse > 0 ? NEWEST : 0);
     this.all[at.slot]!.running = {
       job,
       chooser,
