@@ -83,7 +83,8 @@ export class Lane {
   private reads = 0;
 
   constructor(private readonly options: LaneOptions) {
-    this.slots = new Slots(options.native, options.sequences, options.piece);
+    // Where no gap is worth closing, a batch of its own still costs something.
+    this.slots = new Slots(options.native, options.sequences, options.piece, Math.max(1, options.widestGap));
   }
 
   get running(): number {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { commonPrefix, place, type SlotView } from './placement.js';
+import { commonPrefix, place as placeWith, type SlotView } from './placement.js';
 
 const tokens = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 const slot = (cells: readonly number[] = [], change: Partial<SlotView> = {}): SlotView => ({
@@ -9,6 +9,9 @@ const slot = (cells: readonly number[] = [], change: Partial<SlotView> = {}): Sl
   usedAt: 1,
   ...change,
 });
+
+const place = (slots: readonly SlotView[], prompt: readonly number[], piece = 1, again = 1, apart = 4) =>
+  placeWith(slots, prompt, { piece, again, apart });
 
 describe('the slot of a prompt', () => {
   it('is the one that holds its beginning', () => {
@@ -51,6 +54,13 @@ describe('the slot of a prompt', () => {
     expect(place(slots, tokens(0, 9))).toEqual({ slot: 0, reuse: 0 });
     expect(place(slots, tokens(0, 9), 1, 0.02)).toEqual({ slot: 4, reuse: 0 });
     expect(place([held(1), busy, held(5), busy, held(2), held(3)], tokens(0, 9))).toEqual({ slot: 0, reuse: 0 });
+  });
+
+  it('costs a lost text where a batch of its own is dear, and lies apart where it is cheap', () => {
+    const held = (usedAt: number) => slot(tokens(5000, 60), { usedAt });
+    const slots = [held(1), held(2), held(3), held(8), slot(tokens(700, 5), { usedAt: 9, busy: true })];
+    expect(place(slots, tokens(0, 9), 1, 1, 4)).toEqual({ slot: 3, reuse: 0 });
+    expect(place(slots, tokens(0, 9), 1, 1, 1)).toEqual({ slot: 0, reuse: 0 });
   });
 
   it('leaves what a conversation holds while others come, even between two who are answered', () => {

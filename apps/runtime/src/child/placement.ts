@@ -9,10 +9,21 @@ export interface SlotView {
   usedAt: number;
 }
 
+/** What decides where a prompt goes. */
+export interface PlaceOptions {
+  /**
+   * Where the result must not depend on what is kept: only whole pieces of this size are, that were read as such; 1
+   * where it may.
+   */
+  piece: number;
+  /** The share of prompts that find their beginning. */
+  again: number;
+  /** Rows that cost as much as a batch of its own, which sequences have that lie farther apart. */
+  apart: number;
+}
+
 /** Less than this is as soon read again as kept. */
 const WORTH_KEEPING = 16;
-/** Sequences that lie apart have a batch of their own, which costs as much as so many rows; small gaps are filled. */
-const APART = 4;
 /** A row more in each step counts as much as so many tokens of a prompt: after so many steps all lie otherwise. */
 const LASTS = 32;
 
@@ -28,16 +39,12 @@ export function commonPrefix(a: readonly number[], b: readonly number[]): number
  * Chooses the slot for a prompt: the one that holds most of its beginning, if that is half of the prompt or half of
  * what would be lost. Else the one that costs least: sequences that lie side by side are computed together, and what
  * one holds may be asked for again, the sooner the later it was used.
- * @param piece where the result must not depend on what is kept: only whole pieces of this size are, that were read as
- * such; 1 where it may
- * @param again the share of prompts that find their beginning
  * @returns undefined where none is free; `reuse` counts tokens that need not be read again, at least one always must
  */
 export function place(
   slots: readonly SlotView[],
   prompt: readonly number[],
-  piece = 1,
-  again = 1,
+  { piece, ...rest }: PlaceOptions,
 ): { slot: number; reuse: number } | undefined {
   let best: { slot: number; reuse: number } | undefined;
   slots.forEach(({ cells, exact, busy }, slot) => {
@@ -47,24 +54,28 @@ export function place(
     const worth = reuse >= WORTH_KEEPING && (common * 2 >= prompt.length || common * 2 >= cells.length);
     if (worth && reuse > (best?.reuse ?? 0)) best = { slot, reuse };
   });
-  return best ?? freeSlot(slots, again);
+  return best ?? freeSlot(slots, rest);
 }
 
-function freeSlot(slots: readonly SlotView[], again: number): { slot: number; reuse: number } | undefined {
+function freeSlot(
+  slots: readonly SlotView[],
+  { again, apart }: Omit<PlaceOptions, 'piece'>,
+): { slot: number; reuse: number } | undefined {
   const indexes = [...slots.keys()];
   const lastUse = (slot: number) => (slots[slot]!.cells.length === 0 ? 0 : slots[slot]!.usedAt);
   const free = indexes.filter((slot) => !slots[slot]!.busy).toSorted((a, b) => lastUse(a) - lastUse(b));
   const busy = indexes.filter((slot) => slots[slot]!.busy);
   const costs = free.map((slot, age) => {
     const likely = again * (age / Math.max(1, free.length - 1));
-    const rows = rowsInVain([...busy, slot].toSorted((a, b) => a - b));
-    return { slot, cost: rows * LASTS + likely * slots[slot]!.cells.length };
+    const together = [...busy, slot].toSorted((a, b) => a - b);
+    const lost = likely * slots[slot]!.cells.length;
+    return { slot, cost: rowsInVain(together, apart) * LASTS + lost };
   });
   const [cheapest] = costs.toSorted((a, b) => a.cost - b.cost);
   return cheapest && { slot: cheapest.slot, reuse: 0 };
 }
 
 /** What gaps between these slots (ascending) cost a step, in rows. */
-function rowsInVain(slots: readonly number[]): number {
-  return slots.reduce((sum, slot, i) => sum + (i === 0 ? 0 : Math.min(slot - slots[i - 1]! - 1, APART)), 0);
+function rowsInVain(slots: readonly number[], apart: number): number {
+  return slots.reduce((sum, slot, i) => sum + (i === 0 ? 0 : Math.min(slot - slots[i - 1]! - 1, apart)), 0);
 }

@@ -14,7 +14,7 @@ const chooser = { dispose: () => undefined } as unknown as TokenChooser;
 
 /** Sixteen sequences, and answers that come and go in them as a lane has them. */
 class Room {
-  readonly slots = new Slots(native, 16, 64);
+  readonly slots = new Slots(native, 16, 64, 4);
   reused = 0;
   private next = 0;
 

@@ -46,11 +46,15 @@ export class Slots {
   /** The share of prompts that found their beginning. */
   private again = 0.5;
 
-  /** @param piece tokens of a prompt that are read at once */
+  /**
+   * @param piece tokens of a prompt that are read at once
+   * @param apart as `place` has it
+   */
   constructor(
     private readonly native: NativeContext,
     count: number,
     private readonly piece: number,
+    private readonly apart: number,
   ) {
     this.all = Array.from({ length: count }, () => ({ cells: [], exact: 0, usedAt: 0, running: undefined }));
   }
@@ -68,7 +72,7 @@ export class Slots {
   /** Where a job would go; undefined where all slots are taken. */
   place({ prompt, reproducible }: Job): { slot: number; reuse: number } | undefined {
     const views = this.all.map((slot) => ({ ...slot, busy: slot.running !== undefined }));
-    return place(views, prompt, reproducible ? this.piece : 1, this.again);
+    return place(views, prompt, { piece: reproducible ? this.piece : 1, again: this.again, apart: this.apart });
   }
 
   /** @param at what `place` said */
